@@ -1,0 +1,24 @@
+//! `depcollect` predicts what the dynamic loader opens for a program.
+//!
+//! The modules stand in the order in which data flows through them; a module
+//! uses only those above it (`tests/it/tidy.rs` rejects any other arrow).
+
+pub mod bytes;
+pub mod finding;
+pub mod intern;
+pub mod job;
+pub mod path;
+
+pub mod elf;
+
+pub mod root;
+
+pub mod loader;
+
+pub mod closure;
+
+pub mod report;
+
+pub mod cli;
+
+pub mod run;

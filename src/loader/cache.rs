@@ -1,0 +1,1 @@
+//! `ld.so.cache`: bytes to data and back.

@@ -1,0 +1,1 @@
+//! `ld.so.conf`: lines to data.
