@@ -150,7 +150,7 @@ pub struct Request<'a> {
 pub type Dir = Arc<[u8]>;
 
 /// What one object of a chain contributes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct ChainLink {
     /// How many steps above the requester.
     pub above: u32,
