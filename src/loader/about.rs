@@ -41,7 +41,8 @@ impl About {
         let version = banner.and_then(version_of_banner).or_else(|| version_of_name(real_name));
         let found = system_dirs(bytes);
         let has_tuple = found.first().is_some_and(|dir| contains(dir, b"-linux-"));
-        let debian = banner.map_or(has_tuple, |b| contains(b, b"Debian GLIBC") || contains(b, b"Ubuntu GLIBC"));
+        let debian =
+            banner.map_or(has_tuple, |b| contains(b, b"Debian GLIBC") || contains(b, b"Ubuntu GLIBC"));
         let system_dirs = if found.is_empty() { fallback_dirs(target) } else { found };
         About {
             // No banner: 2.32 or older. 2.31 is the newest of those still about.
@@ -136,7 +137,11 @@ fn system_dirs(bytes: &[u8]) -> Vec<Vec<u8>> {
             None => runs.push((run, 1)),
         }
     }
-    runs.into_iter().rev().max_by_key(|(run, copies)| (run.len(), *copies)).map(|(run, _)| run).unwrap_or_default()
+    runs.into_iter()
+        .rev()
+        .max_by_key(|(run, copies)| (run.len(), *copies))
+        .map(|(run, _)| run)
+        .unwrap_or_default()
 }
 
 fn run_at(bytes: &[u8], start: usize) -> (Vec<Vec<u8>>, usize) {
@@ -242,7 +247,10 @@ mod tests {
         let about = About::of_glibc(bytes, b"ld-linux-x86-64.so.2", &AMD64);
         assert_eq!(about.version, Version(2, 36));
         assert!(about.debian);
-        assert_eq!(dirs(&about), ["/lib/x86_64-linux-gnu/", "/usr/lib/x86_64-linux-gnu/", "/lib/", "/usr/lib/"]);
+        assert_eq!(
+            dirs(&about),
+            ["/lib/x86_64-linux-gnu/", "/usr/lib/x86_64-linux-gnu/", "/lib/", "/usr/lib/"]
+        );
         assert_eq!(about.lib, b"lib/x86_64-linux-gnu");
         assert_eq!(about.levels.len(), 3);
         assert_eq!(about.cache_path, b"/etc/ld.so.cache");
@@ -252,7 +260,10 @@ mod tests {
     fn fedora_has_two_directories_and_arch_one() {
         let fedora = b"\0ld.so (GNU libc) stable release version 2.43.\n\0/lib64/\0/usr/lib64/\0";
         let about = About::of_glibc(fedora, b"", &AMD64);
-        assert_eq!((dirs(&about).join(" "), about.lib.as_slice()), ("/lib64/ /usr/lib64/".into(), &b"lib64"[..]));
+        assert_eq!(
+            (dirs(&about).join(" "), about.lib.as_slice()),
+            ("/lib64/ /usr/lib64/".into(), &b"lib64"[..])
+        );
         assert!(!about.debian);
         let arch = b"\0ld.so (GNU libc) stable release version 2.41.\n\0/usr/lib/\0";
         let about = About::of_glibc(arch, b"", &AMD64);

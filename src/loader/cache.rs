@@ -8,18 +8,20 @@
 
 use std::fmt;
 
-use super::Version;
+use super::{Cpu, Target, Version};
 use crate::elf::Order;
 
 mod abi;
 mod compare;
 mod extension;
+mod legacy;
 mod search;
 mod write;
 
-pub use abi::{Chars, Flags, LoaderAbi, ldconfig_knows};
+pub use abi::{Chars, ELF, Flags, LIBC6, LoaderAbi, ldconfig_knows, library_mark};
 pub use compare::libcmp;
-pub use write::{Entry, Hwcap, sort, write};
+pub use legacy::{legacy_bit, legacy_field};
+pub use write::{Entry, Hwcap, order, write};
 
 use extension::Names;
 
@@ -82,7 +84,7 @@ pub enum Unusable {
 pub struct Ask<'a> {
     pub version: Version,
     /// The active `glibc-hwcaps` names, most preferred first.
-    pub hwcaps: &'a [&'a [u8]],
+    pub hwcaps: &'a [Vec<u8>],
     /// x86 only: bit n says that the processor reaches ISA level n.
     pub isa_levels: u32,
     /// Up to 2.36: the hwcap bits of `AT_HWCAP` that count, the platform's bit
@@ -90,6 +92,14 @@ pub struct Ask<'a> {
     pub legacy: u64,
     /// Up to 2.35: the kernel, as `major << 16 | minor << 8 | patch`; 0 for any.
     pub kernel: u32,
+}
+
+impl<'a> Ask<'a> {
+    pub fn of(target: &Target, version: Version, cpu: &'a Cpu) -> Ask<'a> {
+        let names = cpu.legacy.iter().chain(&cpu.platform);
+        let legacy = names.filter_map(|name| legacy_bit(target, name)).fold(TLS_BIT, |bits, bit| bits | bit);
+        Ask { version, hwcaps: &cpu.levels, isa_levels: cpu.isa_bits(), legacy, kernel: 0 }
+    }
 }
 
 /// The hwcap bit of a `tls` directory. Every loader that looks at it has TLS.

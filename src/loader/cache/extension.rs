@@ -69,7 +69,7 @@ impl Names {
     pub(super) fn rank(&self, bytes: &[u8], raw: &Raw, ask: &Ask<'_>) -> Option<usize> {
         let slot = self.slot(raw)?;
         let name = text_at(bytes, slot.offset as usize).map(until_nul)?;
-        ask.hwcaps.iter().position(|&active| slot.ascending && active == name)
+        ask.hwcaps.iter().position(|active| slot.ascending && active == name)
     }
 
     fn slot(&self, raw: &Raw) -> Option<&Slot> {

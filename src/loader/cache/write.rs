@@ -31,16 +31,14 @@ pub enum Hwcap {
     Legacy(u64),
 }
 
-/// Sorts as ldconfig does. Equal entries keep their order: the loader takes
-/// the first.
-pub fn sort(entries: &mut [Entry], chars: Chars) {
-    entries.sort_by(|a, b| {
-        // The table descends.
-        libcmp(&b.key, &a.key, chars)
-            .cmp(&0)
-            .then_with(|| b.flags.cast_signed().cmp(&a.flags.cast_signed()))
-            .then_with(|| by_hwcap(&a.hwcap, &b.hwcap))
-    });
+/// The order of a table, as ldconfig sorts it. Of equal entries the loader
+/// takes the first: a sort by this has to be a stable one.
+pub fn order(a: &Entry, b: &Entry, chars: Chars) -> Ordering {
+    // The table descends.
+    libcmp(&b.key, &a.key, chars)
+        .cmp(&0)
+        .then_with(|| b.flags.cast_signed().cmp(&a.flags.cast_signed()))
+        .then_with(|| by_hwcap(&a.hwcap, &b.hwcap))
 }
 
 /// Named ones first, by name; then more legacy bits before fewer.
@@ -60,7 +58,7 @@ fn by_hwcap(a: &Hwcap, b: &Hwcap) -> Ordering {
 /// The bytes of a cache with these entries, sorted for the loader of `abi`.
 pub fn write(entries: &[Entry], abi: &LoaderAbi) -> Vec<u8> {
     let mut entries = entries.to_vec();
-    sort(&mut entries, abi.chars);
+    entries.sort_by(|a, b| order(a, b, abi.chars));
     let names = hwcap_names(&entries);
     let mut strings = Strings::after(NEW_HEADER + entries.len() * NEW_ENTRY);
     let mut table = Words { bytes: Vec::new(), order: abi.order };
