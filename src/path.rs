@@ -55,6 +55,17 @@ impl RealPath {
         RealPath(joined)
     }
 
+    /// The path of these components, outermost first.
+    pub(crate) fn of_names<'a>(names: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut joined = Vec::new();
+        for name in names {
+            debug_assert!(!name.is_empty() && !name.contains(&b'/'), "a component has no slash");
+            joined.push(b'/');
+            joined.extend_from_slice(name);
+        }
+        if joined.is_empty() { RealPath::top() } else { RealPath(joined) }
+    }
+
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
