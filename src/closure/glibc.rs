@@ -420,7 +420,7 @@ impl Walk<'_, '_> {
         // An object that has both tags has no RPATH.
         let rpath = rpath.filter(|_| runpath.is_none()).map(|list| self.split(id, list, b":", &origin));
         let runpath = runpath.map(|list| self.split(id, list, b":", &origin));
-        Lists { rpath: rpath.unwrap_or_default(), runpath }
+        Lists { rpath: rpath.unwrap_or_default(), runpath, ..Lists::default() }
     }
 
     fn library_path(&mut self) -> ListNo {

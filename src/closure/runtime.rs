@@ -5,11 +5,12 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{Found, Seen, Session};
+use super::session::Seen;
+use super::{Found, Session, ldconfig};
 use crate::bytes::ReadAt;
 use crate::elf;
-use crate::loader::cache::{self, Cache};
-use crate::loader::{About, Cpu, Dir, Family, Rule, Target, about, conf, musl};
+use crate::loader::cache::{Ask, Cache, LoaderAbi, TLS_BIT};
+use crate::loader::{About, Cpu, Dir, Family, Rule, Target, Version, about, conf, machine, musl};
 use crate::path::RawPath;
 use crate::root::{Opened, Root, resolve};
 
@@ -27,7 +28,7 @@ pub struct Runtime {
     dirs: OnceCell<(Rule, Arc<[Dir]>)>,
     subdirs: OnceCell<Arc<[Vec<u8>]>>,
     preload_file: OnceCell<Arc<[Vec<u8>]>>,
-    pub(super) ldconfig: OnceCell<Rc<Cache>>,
+    ldconfig: OnceCell<Rc<ldconfig::Answer>>,
 }
 
 /// An interpreter that no program can be started by.
@@ -40,6 +41,9 @@ pub enum NoRuntime {
     /// Of another machine or class than the program: the kernel refuses it.
     OtherTarget,
 }
+
+/// Stands for any version, where none of its rules is in question.
+const NEWEST: Version = Version(2, 43);
 
 /// A configuration or cache file is small; what is larger is not read.
 const LARGEST_FILE: u64 = 64 << 20;
@@ -135,9 +139,46 @@ impl Runtime {
     pub fn cache(&self, root: &dyn Root) -> Option<Rc<Cache>> {
         let read = || {
             let bytes = read_file(root, &self.cache_path(root))?;
-            Cache::parse(bytes, cache::Abi::of(&self.target)).ok().map(Rc::new)
+            // Before 2.38 LoongArch had no flag of its own.
+            let version = if self.target.machine == machine::EM_LOONGARCH { self.about(root).version } else { NEWEST };
+            Cache::parse(bytes, LoaderAbi::of(&self.target, version)).ok().map(Rc::new)
         };
         self.cache.get_or_init(read).clone()
+    }
+
+    /// What the cache answers for a name.
+    pub fn cached(&self, root: &dyn Root, name: &[u8]) -> Option<Vec<u8>> {
+        let cache = self.cache(root)?;
+        // The version matters to entries with conditions only; to learn it, the
+        // loader's own file is read.
+        if cache.is_plain() {
+            return cache.lookup(name, &Ask { version: NEWEST, hwcaps: &[], isa_levels: 1, legacy: 0, kernel: 0 }).map(<[u8]>::to_vec);
+        }
+        self.ask(root, |ask| cache.lookup(name, ask).map(<[u8]>::to_vec))
+    }
+
+    fn ask<T>(&self, root: &dyn Root, lookup: impl FnOnce(&Ask<'_>) -> T) -> T {
+        let version = self.about(root).version;
+        lookup(&Ask { version, hwcaps: &self.cpu.levels, isa_levels: self.cpu.isa_bits(), legacy: TLS_BIT, kernel: 0 })
+    }
+
+    /// The file that ldconfig would name for a library, had it run: the path in
+    /// the cache, and the file behind it.
+    pub(super) fn ldconfig_answer(&self, root: &dyn Root, name: &[u8]) -> Option<(Vec<u8>, crate::root::DirId, Vec<u8>)> {
+        let answer = self.ldconfig.get_or_init(|| {
+            let about = self.about(root);
+            let system: Vec<&[u8]> = about.system_dirs.iter().map(|dir| &dir[..]).collect();
+            let builtin = ldconfig::builtin_dirs(&self.target, &system, about.debian);
+            let setup = ldconfig::Setup {
+                version: about.version,
+                target: self.target,
+                conf: b"/etc/ld.so.conf",
+                builtin: &builtin,
+            };
+            Rc::new(ldconfig::answer(root, &setup))
+        });
+        let provided = self.ask(root, |ask| answer.lookup(name, ask))?;
+        Some((provided.entry.value.clone(), provided.dir, provided.file.clone()))
     }
 
     /// Directories compiled in; for musl, the path file's if there is one.
@@ -188,7 +229,7 @@ impl Runtime {
         let read = || match self.family {
             Family::Glibc => {
                 let text = read_file(root, b"/etc/ld.so.preload").unwrap_or_default();
-                Arc::from(conf::preload_names(&text))
+                Arc::from(conf::parse_preload(&text).into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>())
             }
             Family::Musl => Arc::from([]),
         };

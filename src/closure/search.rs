@@ -65,7 +65,7 @@ impl Session<'_> {
         let library_path = self.list(key.library_path);
         let request = Request { name: &name, chain: &chain, library_path: &library_path, nodeflib: key.nodeflib };
         let no_cache = self.settings.no_cache || key.trusted_only;
-        let mut eye = Eye { session: self, runtime: Rc::clone(runtime), keep, no_cache, last: Sighting::default() };
+        let mut eye = Eye { session: self, runtime: Rc::clone(runtime), keep, no_cache, trusted_only: key.trusted_only, last: Sighting::default() };
         let verdict = runtime.family.search(&request, &mut eye);
         (verdict, eye.last)
     }
@@ -88,6 +88,22 @@ impl Session<'_> {
     }
 }
 
+impl Session<'_> {
+    /// What ldconfig would put into the cache for a name. The link that it would
+    /// make may not exist yet; the file does.
+    fn ldconfig_answer(&mut self, runtime: &Rc<Runtime>, name: &[u8]) -> Option<(Arc<[u8]>, Found)> {
+        let (path, dir, file) = runtime.ldconfig_answer(self.root, name)?;
+        if let Seen::File(found) = self.look(b"", &path) {
+            return Some((Arc::from(path), found));
+        }
+        let real = self.root.real_path(dir).as_bytes().to_vec();
+        match self.look(&[&real[..], b"/"].concat(), &file) {
+            Seen::File(found) => Some((Arc::from(path), found)),
+            Seen::Error { .. } | Seen::Directory | Seen::Special(_) | Seen::Unreadable(_) => None,
+        }
+    }
+}
+
 /// What the last probe saw, and what was tried before it.
 #[derive(Debug, Default)]
 struct Sighting {
@@ -101,6 +117,7 @@ struct Eye<'s, 'a> {
     runtime: Rc<Runtime>,
     keep: bool,
     no_cache: bool,
+    trusted_only: bool,
     last: Sighting,
 }
 
@@ -109,7 +126,11 @@ impl World for Eye<'_, '_> {
         let seen = self.session.look(candidate.dir, candidate.name);
         let root = self.session.root;
         let runtime = &self.runtime;
-        let obstacle = runtime.family.judge(sight_of(&seen), &runtime.target, &mut || runtime.about(root));
+        let mut obstacle = runtime.family.judge(sight_of(&seen), &runtime.target, &mut || runtime.about(root));
+        if let (None, Seen::File(found), true) = (obstacle, &seen, self.trusted_only) {
+            const SETUID: u32 = 0o4000;
+            obstacle = (found.file.stat.mode & SETUID == 0).then_some(Obstacle::Forbidden);
+        }
         // A refused candidate is spelled out only if somebody will read it: in
         // a list, or as the subject of the loader's last words.
         if obstacle.is_none() || self.keep || is_grave(obstacle) {

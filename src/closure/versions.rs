@@ -1,12 +1,13 @@
 //! Symbol versions, checked when everything is loaded (elf/dl-version.c,
 //! `_dl_check_all_versions`), and the oldest glibc that would do.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::{Closure, ObjectId, Outcome, Session, Slot};
 use crate::elf::Facts;
 use crate::finding::{Finding, Severity};
-use crate::intern::Marks;
+use crate::intern::{Marks, Name};
 use crate::loader::Version;
 
 pub(super) fn check(session: &mut Session<'_>, closure: &mut Closure) {
@@ -59,39 +60,45 @@ fn check_object(session: &mut Session<'_>, closure: &mut Closure, providers: &Ma
     let facts = found.facts();
     let mut at = 0;
     while let Some(need) = facts.version_needs.get(at) {
-        let file = facts.str(need.file);
         let len = facts.version_needs[at..].iter().take_while(|n| n.file == need.file).count();
-        let number = session.names.intern(file);
-        match providers.get(number) {
+        let file = session.names.intern(facts.str(need.file));
+        match providers.get(file) {
             Some(FAKED) => {}
-            None => closure.findings.push(inconsistent(closure, id, file)),
-            Some(provider) => {
-                let provider = ObjectId(provider);
-                let to = &closure.object(provider).found;
-                let key = (found.file.stat.id, number, to.file.stat.id);
-                let unmet = match session.version_pairs.get(&key) {
-                    Some(known) => Rc::clone(known),
-                    None => {
-                        let unmet: Rc<[usize]> = unmet(facts, at..at + len, to.facts());
-                        session.version_pairs.insert(key, Rc::clone(&unmet));
-                        unmet
-                    }
-                };
-                for &need in unmet.iter() {
-                    closure.findings.push(not_found(closure, id, provider, need));
-                }
-                if !to.facts().has_verdef {
-                    closure.findings.push(unversioned(closure, id, provider));
-                }
-            }
+            None => closure.findings.push(inconsistent(closure, id, facts.str(need.file))),
+            Some(provider) => check_pair(session, closure, id, ObjectId(provider), file, at..at + len),
         }
         at += len;
     }
 }
 
+/// What one object needs of one other: the same two files always agree.
+fn check_pair(
+    session: &mut Session<'_>,
+    closure: &mut Closure,
+    id: ObjectId,
+    provider: ObjectId,
+    file: Name,
+    needs: Range<usize>,
+) {
+    let from = closure.object(id).found.clone();
+    let to = closure.object(provider).found.clone();
+    let key = (from.file.stat.id, file, to.file.stat.id);
+    let unmet = match session.version_pairs.get(&key) {
+        Some(known) => Rc::clone(known),
+        None => unmet(from.facts(), needs, to.facts()),
+    };
+    for &need in unmet.iter() {
+        closure.findings.push(not_found(closure, id, provider, need));
+    }
+    if !to.facts().has_verdef {
+        closure.findings.push(unversioned(closure, id, provider));
+    }
+    session.version_pairs.insert(key, unmet);
+}
+
 /// The needs of a range that the provider does not define. One that defines
 /// nothing at all is only warned about.
-fn unmet(facts: &Facts, range: std::ops::Range<usize>, provider: &Facts) -> Rc<[usize]> {
+fn unmet(facts: &Facts, range: Range<usize>, provider: &Facts) -> Rc<[usize]> {
     if !provider.has_verdef {
         return Rc::from([]);
     }

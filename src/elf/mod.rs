@@ -174,6 +174,12 @@ pub enum Unfit {
 }
 
 mod read;
+pub mod symbols;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Load { pub offset: u64, pub len: u64, pub executable: bool }
+
+pub fn load_segments(_file: &impl ReadAt, _facts: &Facts) -> io::Result<Vec<Load>> { Ok(Vec::new()) }
 
 /// Reads the facts of a file: a few windows of it, whatever its size.
 ///

@@ -11,6 +11,8 @@ pub struct About {
     /// Debian's and Ubuntu's patches are in.
     pub debian: bool,
     pub system_dirs: Vec<Dir>,
+    /// They were read out of the file, not out of the table.
+    pub read_dirs: bool,
     /// What `$LIB` stands for.
     pub lib: Vec<u8>,
     /// Names below `glibc-hwcaps/` that it knows, most preferred first.
@@ -41,13 +43,16 @@ impl About {
         let version = banner.and_then(version_of_banner).or_else(|| version_of_name(real_name));
         let found = system_dirs(bytes);
         let has_tuple = found.first().is_some_and(|dir| contains(dir, b"-linux-"));
-        let debian = banner.map_or(has_tuple, |b| contains(b, b"Debian GLIBC") || contains(b, b"Ubuntu GLIBC"));
-        let system_dirs = if found.is_empty() { fallback_dirs(target) } else { found };
+        let debian =
+            banner.map_or(has_tuple, |b| contains(b, b"Debian GLIBC") || contains(b, b"Ubuntu GLIBC"));
+        let read_dirs = !found.is_empty();
+        let system_dirs = if read_dirs { found } else { fallback_dirs(target) };
         About {
             // No banner: 2.32 or older. 2.31 is the newest of those still about.
             version: version.unwrap_or(Version(2, 31)),
             debian,
             lib: lib_token(&system_dirs, debian),
+            read_dirs,
             system_dirs: system_dirs.into_iter().map(Dir::from).collect(),
             levels: levels(bytes, target),
             cache_path: path_ending(bytes, b"/ld.so.cache").unwrap_or(CACHE_PATH).to_vec(),
@@ -63,6 +68,7 @@ impl About {
             version: Version(0, 0),
             debian: false,
             system_dirs: musl::split(compiled),
+            read_dirs: true,
             lib: Vec::new(),
             levels: Vec::new(),
             cache_path: Vec::new(),
@@ -136,7 +142,11 @@ fn system_dirs(bytes: &[u8]) -> Vec<Vec<u8>> {
             None => runs.push((run, 1)),
         }
     }
-    runs.into_iter().rev().max_by_key(|(run, copies)| (run.len(), *copies)).map(|(run, _)| run).unwrap_or_default()
+    runs.into_iter()
+        .rev()
+        .max_by_key(|(run, copies)| (run.len(), *copies))
+        .map(|(run, _)| run)
+        .unwrap_or_default()
 }
 
 fn run_at(bytes: &[u8], start: usize) -> (Vec<Vec<u8>>, usize) {
@@ -242,7 +252,10 @@ mod tests {
         let about = About::of_glibc(bytes, b"ld-linux-x86-64.so.2", &AMD64);
         assert_eq!(about.version, Version(2, 36));
         assert!(about.debian);
-        assert_eq!(dirs(&about), ["/lib/x86_64-linux-gnu/", "/usr/lib/x86_64-linux-gnu/", "/lib/", "/usr/lib/"]);
+        assert_eq!(
+            dirs(&about),
+            ["/lib/x86_64-linux-gnu/", "/usr/lib/x86_64-linux-gnu/", "/lib/", "/usr/lib/"]
+        );
         assert_eq!(about.lib, b"lib/x86_64-linux-gnu");
         assert_eq!(about.levels.len(), 3);
         assert_eq!(about.cache_path, b"/etc/ld.so.cache");
@@ -252,7 +265,10 @@ mod tests {
     fn fedora_has_two_directories_and_arch_one() {
         let fedora = b"\0ld.so (GNU libc) stable release version 2.43.\n\0/lib64/\0/usr/lib64/\0";
         let about = About::of_glibc(fedora, b"", &AMD64);
-        assert_eq!((dirs(&about).join(" "), about.lib.as_slice()), ("/lib64/ /usr/lib64/".into(), &b"lib64"[..]));
+        assert_eq!(
+            (dirs(&about).join(" "), about.lib.as_slice()),
+            ("/lib64/ /usr/lib64/".into(), &b"lib64"[..])
+        );
         assert!(!about.debian);
         let arch = b"\0ld.so (GNU libc) stable release version 2.41.\n\0/usr/lib/\0";
         let about = About::of_glibc(arch, b"", &AMD64);

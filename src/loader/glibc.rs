@@ -116,7 +116,9 @@ pub fn step(obstacle: Obstacle, version: &mut dyn FnMut() -> Version) -> Step {
         | Obstacle::OtherAbi
         | Obstacle::Forbidden => Step::TryNext,
         Obstacle::NotDirectory if version() >= Version(2, 39) => Step::TryNext,
-        Obstacle::NotDirectory | Obstacle::NameTooLong | Obstacle::LinkLoop | Obstacle::Errno(_) => Step::LeaveRule,
+        Obstacle::NotDirectory | Obstacle::NameTooLong | Obstacle::LinkLoop | Obstacle::Errno(_) => {
+            Step::LeaveRule
+        }
         // ld.so has words for a handful of errors only; this is EISDIR.
         Obstacle::Directory => Step::Die("cannot read file data: Error 21"),
         Obstacle::Special("socket") => Step::LeaveRule,

@@ -47,7 +47,11 @@ pub fn matches(target: &Target, header: &Header) -> bool {
 /// `e_machine` as a loader of this byte order sees it, whatever the file's own.
 fn as_read_by(order: Order, header: &Header) -> u16 {
     // A header whose order is unknown was read as little-endian.
-    if header.order().unwrap_or(Order::Little) == order { header.machine } else { header.machine.swap_bytes() }
+    if header.order().unwrap_or(Order::Little) == order {
+        header.machine
+    } else {
+        header.machine.swap_bytes()
+    }
 }
 
 /// Float ABI: only EABI5 says one, and a file that says none goes with both.

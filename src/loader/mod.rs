@@ -84,7 +84,10 @@ pub struct Candidate<'a> {
 #[derive(Debug, Clone, Copy)]
 pub enum Sight<'a> {
     /// `open` failed. `dir_exists` tells whether the directory is one.
-    Error { errno: i32, dir_exists: bool },
+    Error {
+        errno: i32,
+        dir_exists: bool,
+    },
     Directory,
     /// A FIFO, socket or device, by name.
     Special(&'static str),
@@ -118,7 +121,7 @@ pub enum Obstacle {
     NotLoadable,
     /// The ABI note asks for another system (glibc 2.35 and older).
     OtherAbi,
-    /// `LD_LIBRARY_PATH` and friends: a default directory that `NODEFLIB` forbids.
+    /// A setuid program's preload must be setuid itself.
     Forbidden,
 }
 
@@ -198,7 +201,12 @@ impl Target {
 
 impl Family {
     /// What this loader makes of what stands at a path. `None`: it takes it.
-    pub fn judge(self, sight: Sight<'_>, target: &Target, about: &mut dyn FnMut() -> Arc<About>) -> Option<Obstacle> {
+    pub fn judge(
+        self,
+        sight: Sight<'_>,
+        target: &Target,
+        about: &mut dyn FnMut() -> Arc<About>,
+    ) -> Option<Obstacle> {
         match self {
             Family::Glibc => glibc::judge(sight, target, about),
             Family::Musl => musl::judge(sight, target),

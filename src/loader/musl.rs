@@ -3,7 +3,9 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use super::{Candidate, Dir, Obstacle, Request, Rule, Sight, Step, Target, Verdict, World, obstacle_of_errno};
+use super::{
+    Candidate, Dir, Obstacle, Request, Rule, Sight, Step, Target, Verdict, World, obstacle_of_errno,
+};
 use crate::elf::{ET_DYN, ET_EXEC, Facts, Unfit};
 
 /// `path_open` composes paths in a buffer of this size, with the NUL.
@@ -165,7 +167,8 @@ mod tests {
 
     #[test]
     fn a_list_is_split_at_colons_and_newlines() {
-        let dirs: Vec<String> = split(b":/a:\n/b c;/d::e\n").iter().map(|d| String::from_utf8_lossy(d).into()).collect();
+        let dirs: Vec<String> =
+            split(b":/a:\n/b c;/d::e\n").iter().map(|d| String::from_utf8_lossy(d).into()).collect();
         assert_eq!(dirs, ["/a/", "/b c;/d/", "e/"]);
     }
 }

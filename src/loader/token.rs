@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn glibc_expands_whole_tokens_and_leaves_the_rest() {
-        let tokens = Tokens { origin: Some(b"/o"), lib: Some(b"lib64"), platform: Some(b"z13"), secure: false };
+        let tokens =
+            Tokens { origin: Some(b"/o"), lib: Some(b"lib64"), platform: Some(b"z13"), secure: false };
         let rows: [(&str, Option<&str>); 16] = [
             ("$ORIGIN/a", Some("/o/a")),
             ("${ORIGIN}/a", Some("/o/a")),
@@ -181,7 +182,11 @@ mod tests {
             ("/x", Some("/x")),
         ];
         for (text, expected) in rows {
-            assert_eq!(expand_musl(text.as_bytes(), b"/o").ok().as_deref(), expected.map(str::as_bytes), "{text}");
+            assert_eq!(
+                expand_musl(text.as_bytes(), b"/o").ok().as_deref(),
+                expected.map(str::as_bytes),
+                "{text}"
+            );
         }
     }
 

@@ -130,6 +130,14 @@ impl OpenFile {
         OpenFile { stat, data: Data::Bytes(bytes) }
     }
 
+    /// What it is now: a file may change while it is read.
+    pub fn restat(&self) -> io::Result<Stat> {
+        match &self.data {
+            Data::Fd(fd) => Ok(dir::stat(fd)?.1),
+            Data::Bytes(_) => Ok(self.stat),
+        }
+    }
+
     /// The descriptor, for copies that stay in the kernel. A file in memory has none.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.data {
