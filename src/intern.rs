@@ -117,6 +117,13 @@ impl Names {
         number
     }
 
+    /// Interns a name and says whether it was not known before.
+    pub fn is_new(&mut self, name: &[u8]) -> bool {
+        let before = self.text.len();
+        self.intern(name);
+        self.text.len() > before
+    }
+
     pub fn text(&self, name: Name) -> Arc<[u8]> {
         Arc::clone(&self.text[name.0 as usize])
     }

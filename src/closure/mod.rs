@@ -133,8 +133,6 @@ pub enum Outcome {
 #[derive(Debug, Clone, Default)]
 pub struct Miss {
     pub tried: Vec<Tried>,
-    /// Rules that did not count for this request, and why.
-    pub off: Vec<(Rule, &'static str)>,
     /// Something of the other ELF class stood in the way.
     pub other_class: bool,
     /// Where the answer of ldconfig would be, were it asked: `--no-conf` was given.
@@ -153,6 +151,18 @@ pub struct Tried {
 pub struct Death {
     pub subject: Vec<u8>,
     pub words: String,
+}
+
+/// What became of `ld.so.cache`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum CacheState {
+    /// Not looked at, or of no meaning to this loader.
+    #[default]
+    Unasked,
+    Used,
+    Absent,
+    /// It is there, and the loader does as if it were not.
+    Unusable(String),
 }
 
 /// What one place of ld.so's list holds: an object, or a name that was not found.
@@ -178,6 +188,8 @@ pub struct Closure {
     pub order: Vec<Slot>,
     /// Audit modules, each closed over in its own namespace.
     pub audits: Vec<Closure>,
+    /// What the loader makes of `ld.so.cache`, if it has one.
+    pub cache: CacheState,
     /// The highest `GLIBC_x` that anything in it needs.
     pub oldest_glibc: Option<Version>,
     pub findings: Vec<Finding>,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::session::Seen;
-use super::{Found, Session, ldconfig};
+use super::{CacheState, Found, Session, ldconfig};
 use crate::bytes::ReadAt;
 use crate::elf;
 use crate::loader::cache::{Ask, Cache, LoaderAbi, TLS_BIT};
@@ -24,7 +24,7 @@ pub struct Runtime {
     pub found: Found,
     pub cpu: Cpu,
     about: OnceCell<Arc<About>>,
-    cache: OnceCell<Option<Rc<Cache>>>,
+    cache: OnceCell<Result<Rc<Cache>, CacheState>>,
     dirs: OnceCell<(Rule, Arc<[Dir]>)>,
     subdirs: OnceCell<Arc<[Vec<u8>]>>,
     preload_file: OnceCell<Arc<[Vec<u8>]>>,
@@ -136,14 +136,24 @@ impl Runtime {
         if usual { about::CACHE_PATH.to_vec() } else { self.about(root).cache_path.clone() }
     }
 
-    pub fn cache(&self, root: &dyn Root) -> Option<Rc<Cache>> {
+    fn cache(&self, root: &dyn Root) -> Option<&Cache> {
         let read = || {
-            let bytes = read_file(root, &self.cache_path(root))?;
+            let bytes = read_file(root, &self.cache_path(root)).ok_or(CacheState::Absent)?;
             // Before 2.38 LoongArch had no flag of its own.
             let version = if self.target.machine == machine::EM_LOONGARCH { self.about(root).version } else { NEWEST };
-            Cache::parse(bytes, LoaderAbi::of(&self.target, version)).ok().map(Rc::new)
+            let cache = Cache::parse(bytes, LoaderAbi::of(&self.target, version));
+            cache.map(Rc::new).map_err(|unusable| CacheState::Unusable(unusable.to_string()))
         };
-        self.cache.get_or_init(read).clone()
+        self.cache.get_or_init(read).as_deref().ok()
+    }
+
+    /// What became of the cache, without looking at it for this.
+    pub(super) fn cache_state(&self) -> CacheState {
+        match self.cache.get() {
+            None => CacheState::Unasked,
+            Some(Ok(_)) => CacheState::Used,
+            Some(Err(state)) => state.clone(),
+        }
     }
 
     /// What the cache answers for a name.

@@ -53,7 +53,7 @@ impl Session<'_> {
             // worth its allocations.
             Verdict::Missing { other_class } => {
                 let (_, eye) = self.run(key, &runtime, true);
-                let miss = Miss { tried: eye.tried, off: Vec::new(), other_class, by_conf: None };
+                let miss = Miss { tried: eye.tried, other_class, by_conf: None };
                 self.where_ldconfig_looks(key, &runtime, miss)
             }
         }

@@ -78,6 +78,7 @@ fn walk(session: &mut Session<'_>, program: &Program, runtime: &Rc<Runtime>, clo
         Family::Glibc => glibc::walk(session, program, runtime, closure),
         Family::Musl => musl::walk(session, program, runtime, closure),
     }
+    closure.cache = runtime.cache_state();
     findings::of_walk(session, runtime, closure);
 }
 
@@ -148,6 +149,7 @@ impl Closure {
             edges: Vec::new(),
             order: vec![Slot::Object(ObjectId(0))],
             audits: Vec::new(),
+            cache: super::CacheState::Unasked,
             oldest_glibc: None,
             findings: Vec::new(),
         }
