@@ -114,7 +114,7 @@ impl Runtime {
     fn segments(&self, root: &dyn Root, with_code: bool) -> Vec<u8> {
         let read = |open: &crate::root::OpenFile| {
             let mut bytes = Vec::new();
-            for load in elf::load_segments(open, self.found.facts())? {
+            for load in elf::loads(open)? {
                 let len = load.len.min(LARGEST_LOADER.saturating_sub(bytes.len() as u64));
                 if with_code || !load.executable {
                     let start = bytes.len();
