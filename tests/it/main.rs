@@ -1,8 +1,16 @@
 //! The only test binary: one program, so that it links once.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "a test may stop, look at the disk and say what it skips"
+)]
 
 mod elf;
 mod judge;
 mod ldconfig;
+mod need;
 mod paths;
 mod rows;
 mod synth;
