@@ -12,6 +12,7 @@ mod judge;
 mod ldconfig;
 mod need;
 mod paths;
+mod roots;
 mod rows;
 mod synth;
 mod world;
