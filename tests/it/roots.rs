@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -19,9 +19,6 @@ use depcollect::root::{DirId, ItemKind, Opened, Root, resolve, resolve_dir};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mkdirat, mknodat, openat};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid, geteuid};
-
-/// Enough to hit every limit on descriptors, path lengths and stacks.
-const DEEP: usize = 10_000;
 
 fn read(root: &dyn Root, path: &str) -> Vec<u8> {
     let resolved = resolve(root, DirId::TOP, path.as_bytes()).unwrap();
@@ -243,41 +240,63 @@ fn a_walk_stays_out_of_kernel_trees() {
     assert_eq!(format!("{:?}", found.into_inner().unwrap()), "[/usr/proc/f]");
 }
 
-/// At each level a directory with a file stands beside the next level, so that
-/// thousands of directories wait, whichever comes first.
-#[test]
-fn a_deep_tree_needs_few_descriptors() {
-    let temp = tempfile::tempdir().unwrap();
+/// One directory in the other, with a file in the last one. With `beside`, a
+/// directory with a file stands beside each.
+fn plant_levels(top: &Path, levels: usize, beside: bool) {
     let flags = OFlags::PATH | OFlags::DIRECTORY;
-    let mut level: OwnedFd = openat(CWD, temp.path(), flags, Mode::empty()).unwrap();
-    for n in 0..DEEP {
+    let plant =
+        |dir: &OwnedFd| drop(openat(dir, "file", OFlags::CREATE | OFlags::WRONLY, Mode::RUSR).unwrap());
+    let mut level = openat(CWD, top, flags, Mode::empty()).unwrap();
+    for n in 0..levels {
         // A listing is in some order of the names: let both kinds come first.
-        let (beside, deeper) = if n % 2 == 0 { ("a", "b") } else { ("b", "a") };
-        mkdirat(&level, beside, Mode::RWXU).unwrap();
-        let beside = openat(&level, beside, flags, Mode::empty()).unwrap();
-        openat(&beside, "file", OFlags::CREATE | OFlags::WRONLY, Mode::RUSR).unwrap();
-        mkdirat(&level, deeper, Mode::RWXU).unwrap();
-        level = openat(level.as_fd(), deeper, flags, Mode::empty()).unwrap();
+        let (one, other) = if n % 2 == 0 { ("a", "b") } else { ("b", "a") };
+        if beside {
+            mkdirat(&level, other, Mode::RWXU).unwrap();
+            plant(&openat(&level, other, flags, Mode::empty()).unwrap());
+        }
+        mkdirat(&level, one, Mode::RWXU).unwrap();
+        level = openat(&level, one, flags, Mode::empty()).unwrap();
     }
+    plant(&level);
+}
 
-    let root = DirRoot::open(temp.path()).unwrap();
+/// How many files a walk finds, and how many descriptors there were at most.
+fn count(top: &Path, threads: usize) -> (usize, usize) {
+    let root = DirRoot::open(top).unwrap();
+    let (files, most_open) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    walk(&root, DirId::TOP, threads, &everywhere, &|visit| {
+        let Visit::File(_) = visit else { panic!("{visit:?}") };
+        if files.fetch_add(1, Ordering::Relaxed) % 50 == 0 {
+            most_open.fetch_max(fs::read_dir("/proc/self/fd").unwrap().count(), Ordering::Relaxed);
+        }
+    });
+    (files.into_inner(), most_open.into_inner())
+}
+
+#[test]
+fn a_walk_into_the_depth_needs_no_stack() {
+    let temp = tempfile::tempdir().unwrap();
+    plant_levels(temp.path(), 10_000, false);
+    assert_eq!(count(temp.path(), 1).0, 1);
+    remove(temp.path());
+}
+
+#[test]
+fn directories_that_wait_need_few_descriptors() {
+    let temp = tempfile::tempdir().unwrap();
+    plant_levels(temp.path(), 2_000, true);
     for threads in [1, 3] {
-        let (files, most_open) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        walk(&root, DirId::TOP, threads, &everywhere, &|visit| {
-            let Visit::File(_) = visit else { panic!("{visit:?}") };
-            if files.fetch_add(1, Ordering::Relaxed) % 100 == 0 {
-                let open = fs::read_dir("/proc/self/fd").unwrap().count();
-                most_open.fetch_max(open, Ordering::Relaxed);
-            }
-        });
-        assert_eq!(files.into_inner(), DEEP);
+        let (files, most_open) = count(temp.path(), threads);
+        assert_eq!(files, 2_001);
         // Other tests have theirs.
-        let most_open = most_open.into_inner();
-        assert!(most_open < 800, "{most_open} descriptors");
+        assert!(most_open < 600, "{most_open} descriptors");
     }
-    // std's would need a descriptor per level.
-    let removed = std::process::Command::new("rm").arg("-rf").arg(temp.path()).status().unwrap();
-    assert!(removed.success());
+    remove(temp.path());
+}
+
+/// std's would need a descriptor per level.
+fn remove(tree: &Path) {
+    assert!(std::process::Command::new("rm").arg("-rf").arg(tree).status().unwrap().success());
 }
 
 #[test]
