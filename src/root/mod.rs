@@ -16,6 +16,7 @@ pub mod dir;
 pub mod mem;
 mod resolve;
 mod slab;
+pub mod walk;
 
 pub use resolve::{Links, Resolved, open_in, resolve, resolve_dir};
 

@@ -1,11 +1,4 @@
 //! The only test binary: one program, so that it links once.
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    unreachable_pub,
-    reason = "a test may stop, look at the disk and say what it skips"
-)]
 
 mod cachefile;
 mod elf;
@@ -15,6 +8,7 @@ mod need;
 mod paths;
 mod place;
 mod random;
+mod roots;
 mod rows;
 mod symbols;
 mod synth;
