@@ -14,6 +14,7 @@ use crate::elf::Order;
 mod abi;
 mod compare;
 mod extension;
+mod image;
 mod legacy;
 mod search;
 mod write;
@@ -24,6 +25,7 @@ pub use legacy::{legacy_bit, legacy_field};
 pub use write::{Entry, Hwcap, order, write};
 
 use extension::Names;
+use image::{Image, until_nul};
 
 const OLD_MAGIC: &[u8] = b"ld.so-1.7.0";
 const OLD_HEADER: usize = 16;
@@ -39,7 +41,7 @@ const ISA_LEVEL_MASK: u64 = (1 << 10) - 1;
 /// A cache as one loader reads it.
 #[derive(Debug, Clone)]
 pub struct Cache {
-    bytes: Vec<u8>,
+    image: Image,
     abi: LoaderAbi,
     table: Table,
     names: Names,
@@ -142,18 +144,19 @@ struct Raw {
 impl Cache {
     /// Reads the header, as the loader of `abi` does.
     pub fn parse(bytes: Vec<u8>, abi: LoaderAbi) -> Result<Cache, Unusable> {
-        let table = if bytes.starts_with(NEW_MAGIC) {
-            new_table(&bytes, 0, &abi)?
-        } else if bytes.starts_with(OLD_MAGIC) {
-            old_table(&bytes, &abi)?
+        let image = Image::new(bytes, abi.order);
+        let table = if image.has(0, NEW_MAGIC) {
+            new_table(&image, 0)?
+        } else if image.has(0, OLD_MAGIC) {
+            old_table(&image, &abi)?
         } else {
             return Err(Unusable::NotACache);
         };
         let names = match table.layout {
             Layout::Old => Names::default(),
-            Layout::New | Layout::Compat => Names::read(&bytes, table.strings, abi.order),
+            Layout::New | Layout::Compat => Names::read(&image, table.strings),
         };
-        Ok(Cache { bytes, abi, table, names })
+        Ok(Cache { image, abi, table, names })
     }
 
     /// The path the loader takes for `name`, with the flags of its own ABI.
@@ -215,13 +218,13 @@ impl Cache {
             flags: raw.flags,
             osversion: raw.osversion,
             hwcap: raw.hwcap,
-            hwcap_name: self.names.name(&self.bytes, &raw),
+            hwcap_name: self.names.name(&self.image, &raw),
         })
     }
 
     /// Entry `n`, which is below `count`; `parse` made sure that it is there.
     fn raw(&self, n: usize) -> Raw {
-        let word = |at| u32_at(&self.bytes, at, self.abi.order);
+        let word = |at| self.image.word(at);
         match self.table.layout {
             Layout::Old => {
                 let at = self.table.entries + n * OLD_ENTRY;
@@ -234,7 +237,7 @@ impl Cache {
                     key: word(at + 4),
                     value: word(at + 8),
                     osversion: word(at + 12),
-                    hwcap: u64_at(&self.bytes, at + 16, self.abi.order),
+                    hwcap: self.image.wide(at + 16),
                 }
             }
         }
@@ -243,66 +246,47 @@ impl Cache {
     /// The key of entry `n` alone, for a search.
     fn key(&self, n: usize) -> Option<&[u8]> {
         let size = if self.table.layout == Layout::Old { OLD_ENTRY } else { NEW_ENTRY };
-        self.text(u32_at(&self.bytes, self.table.entries + n * size + 4, self.abi.order))
+        self.text(self.image.word(self.table.entries + n * size + 4))
     }
 
     fn text(&self, offset: u32) -> Option<&[u8]> {
-        text_at(&self.bytes, self.table.strings.checked_add(offset as usize)?)
+        self.image.text(self.table.strings.checked_add(offset as usize)?)
     }
-}
-
-/// What is mapped from `at` on. The string there ends at its first NUL or at
-/// the end of the file: the rest of the last page reads as zeros.
-fn text_at(bytes: &[u8], at: usize) -> Option<&[u8]> {
-    if at >= bytes.len() {
-        return None;
-    }
-    // Without that rest, a string may run out of the mapping.
-    let has_zeros = !bytes.len().is_multiple_of(4096);
-    let text = &bytes[at..];
-    (has_zeros || bytes.last() == Some(&0) || text.contains(&0)).then_some(text)
-}
-
-fn until_nul(text: &[u8]) -> &[u8] {
-    let end = text.iter().position(|&b| b == 0).unwrap_or(text.len());
-    &text[..end]
 }
 
 /// The table of the new header at `start`.
-fn new_table(bytes: &[u8], start: usize, abi: &LoaderAbi) -> Result<Table, Unusable> {
-    let len = bytes.len();
+fn new_table(image: &Image, start: usize) -> Result<Table, Unusable> {
+    let len = image.len();
     if len <= start + NEW_HEADER {
         return Err(Unusable::TooShort { len });
     }
     // Before 2.33 nobody looked at the flag; with another order the count is
     // absurd then.
-    let flag = bytes[start + 28];
-    let own = if abi.order == Order::Little { 2 } else { 3 };
+    let flag = image.byte(start + 28);
+    let own = if image.order() == Order::Little { 2 } else { 3 };
     if flag != 0 && flag & 3 != own {
         return Err(Unusable::OtherOrder { flag });
     }
-    let count = u32_at(bytes, start + 20, abi.order);
     let room = (len - start - NEW_HEADER) / NEW_ENTRY;
-    let entries = start + NEW_HEADER;
     let layout = if start == 0 { Layout::New } else { Layout::Compat };
-    checked(count, room, Table { layout, entries, count: 0, strings: start })
+    let table = Table { layout, entries: start + NEW_HEADER, count: 0, strings: start };
+    checked(image.word(start + 20), room, table)
 }
 
 /// The table of a file that starts with the old header. If a new one follows
 /// it, that is used instead.
-fn old_table(bytes: &[u8], abi: &LoaderAbi) -> Result<Table, Unusable> {
-    let len = bytes.len();
+fn old_table(image: &Image, abi: &LoaderAbi) -> Result<Table, Unusable> {
+    let len = image.len();
     if len <= OLD_HEADER {
         return Err(Unusable::TooShort { len });
     }
-    let count = u32_at(bytes, 12, abi.order);
     let room = (len - OLD_HEADER) / OLD_ENTRY;
     let old = Table { layout: Layout::Old, entries: OLD_HEADER, count: 0, strings: 0 };
-    let old = checked(count, room, old)?;
+    let old = checked(image.word(12), room, old)?;
     let end = OLD_HEADER + old.count * OLD_ENTRY;
     let new = end.next_multiple_of(abi.cache_align);
-    if len >= new + NEW_HEADER && bytes[new..].starts_with(NEW_MAGIC) {
-        return new_table(bytes, new, abi);
+    if len >= new + NEW_HEADER && image.has(new, NEW_MAGIC) {
+        return new_table(image, new);
     }
     Ok(Table { strings: end, ..old })
 }
@@ -312,23 +296,6 @@ fn checked(count: u32, room: usize, table: Table) -> Result<Table, Unusable> {
         return Err(Unusable::TooMany { count, room });
     }
     Ok(Table { count: count as usize, ..table })
-}
-
-/// `at + 4` lies inside: the callers check a whole header or entry at once.
-fn u32_at(bytes: &[u8], at: usize, order: Order) -> u32 {
-    let word: [u8; 4] = bytes[at..at + 4].try_into().expect("a range of four");
-    match order {
-        Order::Little => u32::from_le_bytes(word),
-        Order::Big => u32::from_be_bytes(word),
-    }
-}
-
-fn u64_at(bytes: &[u8], at: usize, order: Order) -> u64 {
-    let word: [u8; 8] = bytes[at..at + 8].try_into().expect("a range of eight");
-    match order {
-        Order::Little => u64::from_le_bytes(word),
-        Order::Big => u64::from_be_bytes(word),
-    }
 }
 
 impl Raw {

@@ -1,1 +1,156 @@
-//! (to come)
+//! What we say that ldconfig would write, put to the machine's own ldconfig.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use depcollect::closure::ldconfig::{Answer, Setup, answer};
+use depcollect::elf::{Class, Order};
+use depcollect::loader::cache::{Cache, LoaderAbi, libcmp, write};
+use depcollect::loader::{Target, Version};
+use depcollect::root::dir::DirRoot;
+
+use crate::ldtree::{Random, Tree};
+use crate::need::skip;
+
+const X86_64: Target = Target { class: Class::Elf64, order: Order::Little, machine: 62, flags: 0 };
+
+fn count(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
+}
+
+/// The version of an ldconfig that may chroot, if there is one.
+fn ldconfig_version() -> Option<Version> {
+    let output = Command::new("ldconfig").arg("--version").output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let (major, minor) = text.lines().next()?.split_whitespace().last()?.split_once('.')?;
+    let is_root = Command::new("id").arg("-u").output().ok()?.stdout == b"0\n";
+    (is_root && cfg!(target_arch = "x86_64")).then_some(Version(major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// The directories built in, as the real one lists them in an empty tree.
+fn builtin_dirs(scratch: &Path) -> Vec<Vec<u8>> {
+    let root = scratch.join("empty");
+    let all = ["lib", "lib64", "libx32", "lib/x86_64-linux-gnu"];
+    for dir in all.iter().flat_map(|dir| [dir.to_string(), format!("usr/{dir}")]) {
+        fs::create_dir_all(root.join(dir)).unwrap();
+    }
+    let mut command = Command::new("ldconfig");
+    let output = command.arg("-vNX").arg("-r").arg(&root).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines()
+        .filter_map(|line| line.split_once(": (from <builtin>"))
+        .map(|(dir, _)| dir.as_bytes().to_vec())
+        .collect()
+}
+
+/// Runs the real one; the bytes of its cache.
+fn real(root: &Path) -> Vec<u8> {
+    let mut command = Command::new("ldconfig");
+    command.args(["-X", "-f", "/etc/ld.so.conf", "-C", "/etc/ld.so.cache", "-r"]).arg(root);
+    let output = command.output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{} {message}", root.display());
+    fs::read(root.join("etc/ld.so.cache")).unwrap()
+}
+
+/// One line for each entry. Names of one directory that count as equal stand
+/// as the file system lists them, so those are put in order here.
+fn shown(cache: &Cache, abi: &LoaderAbi) -> Vec<String> {
+    let dir = |value: &[u8]| value.iter().rposition(|&b| b == b'/').map(|slash| value[..slash].to_vec());
+    let mut entries: Vec<_> = cache.entries().collect();
+    let together = |a: &depcollect::loader::cache::Listed<'_>, b: &depcollect::loader::cache::Listed<'_>| {
+        let same_key = libcmp(a.key, b.key, abi.chars) == 0;
+        same_key && (a.flags, a.hwcap_name, dir(a.value)) == (b.flags, b.hwcap_name, dir(b.value))
+    };
+    for run in entries.chunk_by_mut(together) {
+        run.sort_by_key(|entry| entry.key);
+    }
+    let line = |entry: depcollect::loader::cache::Listed<'_>| {
+        let hwcap = match entry.hwcap_name {
+            Some(name) => format!("{} level {:x}", name.escape_ascii(), entry.hwcap >> 32),
+            None => format!("{:x}", entry.hwcap),
+        };
+        let (key, value) = (entry.key.escape_ascii(), entry.value.escape_ascii());
+        format!("{key} {:x} {:x} {hwcap} => {value}", entry.flags, entry.osversion)
+    };
+    entries.into_iter().map(line).collect()
+}
+
+struct Bench {
+    version: Version,
+    builtin: Vec<Vec<u8>>,
+    scratch: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Option<Bench> {
+        let version = ldconfig_version()?;
+        let scratch = tempfile::tempdir().unwrap();
+        let builtin = builtin_dirs(scratch.path());
+        Some(Bench { version, builtin, scratch })
+    }
+
+    fn abi(&self) -> LoaderAbi {
+        LoaderAbi::of(&X86_64, self.version)
+    }
+
+    fn ours(&self, root: &Path) -> Answer {
+        let builtin = &self.builtin;
+        let setup = Setup { version: self.version, target: X86_64, conf: b"/etc/ld.so.conf", builtin };
+        answer(&DirRoot::open(root).unwrap(), &setup)
+    }
+
+    /// A random tree on the disk.
+    fn tree(&self, seed: u64) -> PathBuf {
+        let root = self.scratch.path().join(seed.to_string());
+        Tree::random(&mut Random::new(seed)).write_to(&root);
+        root
+    }
+}
+
+#[test]
+fn ldconfig_writes_what_we_say() {
+    let Some(bench) = Bench::new() else { return skip("no ldconfig of x86-64 that may chroot") };
+    let mut total = 0;
+    for seed in 0..count("DEPCOLLECT_TREES", 60) {
+        let root = bench.tree(seed);
+        let ours = bench.ours(&root);
+        let real = Cache::parse(real(&root), bench.abi()).unwrap();
+        let (expected, found) = (shown(&real, &bench.abi()), shown(ours.cache(), &bench.abi()));
+        if expected != found {
+            let root = bench.scratch.keep();
+            let lines = |list: Vec<String>, other: &[String]| {
+                list.into_iter().filter(|line| !other.contains(line)).collect::<Vec<_>>().join("\n  ")
+            };
+            let (only_real, only_ours) = (lines(expected.clone(), &found), lines(found, &expected));
+            panic!("seed {seed} in {}\nreal:\n  {only_real}\nours:\n  {only_ours}", root.display());
+        }
+        total += expected.len();
+        fs::remove_dir_all(root).unwrap();
+    }
+    assert!(total > 60, "the trees hold libraries");
+}
+
+/// The real one lists what we wrote, in our order.
+#[test]
+fn ldconfig_reads_what_we_write() {
+    let Some(bench) = Bench::new() else { return skip("no ldconfig of x86-64 that may chroot") };
+    for seed in 0..10 {
+        let root = bench.tree(seed);
+        let ours = bench.ours(&root);
+        let entries: Vec<_> = ours.entries.iter().map(|provided| provided.entry.clone()).collect();
+        let file = bench.scratch.path().join("cache");
+        fs::write(&file, write(&entries, &bench.abi())).unwrap();
+        let output = Command::new("ldconfig").arg("-p").arg("-C").arg(&file).output().unwrap();
+        let listed: Vec<Vec<u8>> = output
+            .stdout
+            .split(|&b| b == b'\n')
+            .filter_map(|line| line.windows(4).position(|w| w == b" => ").map(|at| line[at + 4..].to_vec()))
+            .collect();
+        let values: Vec<Vec<u8>> = entries.into_iter().map(|entry| entry.value).collect();
+        assert_eq!(listed, values, "seed {seed}");
+        let generator = b"Cache generated by: depcollect\n";
+        assert!(output.stdout.ends_with(generator), "{}", output.stdout.escape_ascii());
+    }
+}

@@ -4,6 +4,7 @@ mod cachefile;
 mod elf;
 mod judge;
 mod ldconfig;
+mod ldtree;
 mod need;
 mod paths;
 mod place;

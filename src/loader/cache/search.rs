@@ -1,7 +1,8 @@
 //! The binary search, after `search_cache` in glibc's `elf/dl-cache.c`. It
 //! answers as the real one does also on a table that is not sorted.
 
-use super::{Ask, Cache, Layout, Raw, libcmp, until_nul};
+use super::image::until_nul;
+use super::{Ask, Cache, Layout, Raw, libcmp};
 use crate::loader::Version;
 
 pub(super) fn lookup<'c>(cache: &'c Cache, name: &[u8], ask: &Ask<'_>) -> Option<&'c [u8]> {
@@ -80,7 +81,7 @@ impl<'c> Best<'c> {
         if cache.abi.checks_isa_level && level & ask.isa_levels == 0 || is_too_new(raw, ask) {
             return;
         }
-        let Some(rank) = cache.names.rank(&cache.bytes, raw, ask) else { return };
+        let Some(rank) = cache.names.rank(&cache.image, raw, ask) else { return };
         if self.value.is_none() || self.rank.is_some_and(|best| rank < best) {
             *self = Best { value: Some(value), rank: Some(rank) };
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::elf::Class;
 
 const X86_64: LoaderAbi = LoaderAbi {
     order: Order::Little,
@@ -76,4 +77,357 @@ fn what_is_written_is_found_in_both_byte_orders() {
     }
     let foreign = write(&some_entries(3), &S390X);
     assert_eq!(Cache::parse(foreign, X86_64).unwrap_err(), Unusable::OtherOrder { flag: 3 });
+}
+
+/// A file by hand: entries as given, in the new format, little-endian.
+struct Made {
+    entries: Vec<(u32, &'static [u8], &'static [u8], u32, u64)>,
+    names: Vec<&'static [u8]>,
+    order: Order,
+}
+
+const NAMED: u64 = HWCAP_EXTENSION;
+
+impl Made {
+    fn of(rows: &[(u32, &'static str, &'static str)]) -> Made {
+        let entries = rows.iter().map(|&(flags, key, value)| (flags, key.as_bytes(), value.as_bytes(), 0, 0));
+        Made { entries: entries.collect(), names: Vec::new(), order: Order::Little }
+    }
+
+    fn with(rows: &[(&'static str, u32, u64)], names: &[&'static [u8]]) -> Made {
+        let entries =
+            rows.iter().map(|&(value, os, hwcap)| (0x303, b"k".as_slice(), value.as_bytes(), os, hwcap));
+        Made { entries: entries.collect(), names: names.to_vec(), order: Order::Little }
+    }
+
+    fn word(&self, n: u32) -> [u8; 4] {
+        if self.order == Order::Little { n.to_le_bytes() } else { n.to_be_bytes() }
+    }
+
+    fn wide(&self, n: u64) -> [u8; 8] {
+        if self.order == Order::Little { n.to_le_bytes() } else { n.to_be_bytes() }
+    }
+
+    /// The new part, for a place `base` bytes into the file.
+    fn new(&self, base: usize) -> Vec<u8> {
+        let mut strings = Vec::new();
+        let mut table = Vec::new();
+        let start = 48 + 24 * self.entries.len();
+        for &(flags, key, value, osversion, hwcap) in &self.entries {
+            table.extend(self.word(flags));
+            for text in [key, value] {
+                table.extend(self.word((start + strings.len()) as u32));
+                strings.extend([text, b"\0"].concat());
+            }
+            table.extend(self.word(osversion));
+            table.extend(self.wide(hwcap));
+        }
+        let names: Vec<u32> = self
+            .names
+            .iter()
+            .map(|name| {
+                strings.extend([name, b"\0".as_slice()].concat());
+                (start + strings.len() - name.len() - 1) as u32
+            })
+            .collect();
+        let end = (base + start + strings.len()).next_multiple_of(4);
+        let mut file = b"glibc-ld.so.cache1.1".to_vec();
+        file.extend(self.word(self.entries.len() as u32));
+        file.extend(self.word(strings.len() as u32));
+        file.extend([if self.order == Order::Little { 2 } else { 3 }, 0, 0, 0]);
+        file.extend(self.word(if names.is_empty() { 0 } else { end as u32 }));
+        file.resize(48, 0);
+        file.extend(table);
+        file.extend(strings);
+        if !names.is_empty() {
+            file.resize(end - base, 0);
+            for word in [0xeaa4_2174, 1, 1, 0, end as u32 + 24, 4 * names.len() as u32].iter().chain(&names) {
+                file.extend(self.word(*word));
+            }
+        }
+        file
+    }
+
+    fn old(&self) -> Vec<u8> {
+        let (mut table, mut strings) = (Vec::new(), Vec::new());
+        for &(flags, key, value, ..) in &self.entries {
+            table.extend(self.word(flags));
+            for text in [key, value] {
+                table.extend(self.word(strings.len() as u32));
+                strings.extend([text, b"\0"].concat());
+            }
+        }
+        let mut file = b"ld.so-1.7.0\0".to_vec();
+        file.extend(self.word(self.entries.len() as u32));
+        file.extend(table);
+        file.extend(strings);
+        file
+    }
+
+    /// The old header alone, `count` empty entries, then the new part.
+    fn compat(&self, count: u32, align: usize) -> Vec<u8> {
+        let mut file = b"ld.so-1.7.0\0".to_vec();
+        file.extend(self.word(count));
+        file.resize((16 + 12 * count as usize).next_multiple_of(align), 0);
+        let new = self.new(file.len());
+        file.extend(new);
+        file
+    }
+}
+
+fn found(file: Vec<u8>, abi: LoaderAbi, name: &str) -> String {
+    match Cache::parse(file, abi) {
+        Err(why) => why.to_string(),
+        Ok(cache) => {
+            cache.lookup(name.as_bytes(), &PLAIN).map_or("-".into(), |v| v.escape_ascii().to_string())
+        }
+    }
+}
+
+#[test]
+fn each_layout_in_each_order() {
+    let rows = [(0x303, "b", "/b"), (0x303, "a", "/a")];
+    let own = |abi: LoaderAbi| rows.map(|(_, key, value)| (abi.flags.own, key, value));
+    for abi in [X86_64, S390X, I386] {
+        let made = Made { order: abi.order, ..Made::of(&own(abi)) };
+        for file in [made.new(0), made.old(), made.compat(0, 8), made.compat(3, abi.cache_align)] {
+            for (name, expected) in [("a", "/a"), ("b", "/b"), ("c", "-"), ("A", "-")] {
+                assert_eq!(found(file.clone(), abi, name), expected, "{abi:?}");
+            }
+        }
+    }
+    let layout = |file| Cache::parse(file, X86_64).unwrap().layout();
+    let made = Made::of(&rows);
+    assert_eq!(
+        [made.new(0), made.old(), made.compat(1, 8)].map(layout),
+        [Layout::New, Layout::Old, Layout::Compat]
+    );
+    // Aligned for i386, the new part is not where x86-64 looks for it.
+    assert_eq!(found(made.compat(1, 4), I386, "a"), "-");
+    assert_eq!(layout(made.compat(1, 4)), Layout::Old);
+}
+
+#[test]
+fn what_the_loader_ignores() {
+    let file = Made::of(&[(0x303, "a", "/a")]).new(0);
+    let patched = |at: usize, bytes: &[u8]| {
+        let mut file = file.clone();
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        found(file, X86_64, "a")
+    };
+    let rows = [
+        (patched(0, b"g"), "/a"),
+        (patched(0, b"x"), "no ld.so.cache"),
+        (patched(17, b"1.2"), "no ld.so.cache"),
+        (patched(20, &2u32.to_le_bytes()), "2 entries announced, room for 1"),
+        (patched(20, &0u32.to_le_bytes()), "-"),
+        (patched(28, &[0]), "/a"),
+        (patched(28, &[6]), "/a"),
+        (patched(28, &[1]), "written in another byte order"),
+        (patched(28, &[3]), "written in another byte order"),
+        (patched(28, &[4]), "written in another byte order"),
+        (patched(52, &u32::MAX.to_le_bytes()), "-"),
+        (patched(56, &u32::MAX.to_le_bytes()), "-"),
+        (found(Vec::new(), X86_64, "a"), "no ld.so.cache"),
+        (found(Made::of(&[]).new(0), X86_64, "a"), "48 bytes are too short for a cache"),
+        (found(file[..file.len() - 1].to_vec(), X86_64, "a"), "/a"),
+        (found(file[..file.len() - 3].to_vec(), X86_64, "a"), "-"),
+    ];
+    for (n, (found, expected)) in rows.into_iter().enumerate() {
+        assert_eq!(found, expected, "row {n}");
+    }
+}
+
+/// Behind the end of a file, the rest of its last page reads as zeros.
+#[test]
+fn a_name_without_an_end_runs_out_of_a_full_page_only() {
+    let file = Made::of(&[(0x303, "a", "/a")]).new(0);
+    let value = file.len() - 3;
+    for (len, is_found) in [(4095, true), (4096, false), (4097, true)] {
+        let mut file = file.clone();
+        file.pop();
+        file.resize(len, b'x');
+        let cache = Cache::parse(file, X86_64).unwrap();
+        let expected = is_found.then_some(len - value);
+        assert_eq!(cache.lookup(b"a", &PLAIN).map(<[u8]>::len), expected, "{len}");
+    }
+}
+
+#[test]
+fn the_flags_of_an_entry() {
+    let of = |flags: u32, abi| found(Made::of(&[(flags, "a", "/a")]).new(0), abi, "a");
+    let accepted = |abi| [1, 2, 3, 0x303, 0x803, 0x903, 0xa03, 0x1_0303].map(|flags| of(flags, abi) == "/a");
+    assert_eq!(accepted(X86_64), [false, false, false, true, false, false, false, false]);
+    assert_eq!(accepted(I386), [true, false, true, false, false, false, false, false]);
+    let armhf = LoaderAbi { flags: Flags { own: 0x903, also: Some(3) }, ..X86_64 };
+    assert_eq!(accepted(armhf), [false, false, true, false, false, true, false, false]);
+    // In the old format a later entry that is exactly right wins.
+    let both = Made::of(&[(1, "a", "/1"), (3, "a", "/3"), (3, "a", "/4")]);
+    assert_eq!((found(both.old(), I386, "a"), found(both.new(0), I386, "a")), ("/3".into(), "/1".into()));
+}
+
+#[test]
+fn the_flags_of_an_architecture() {
+    let row = |wide, machine, flags| Target {
+        class: if wide { Class::Elf64 } else { Class::Elf32 },
+        order: Order::Little,
+        machine,
+        flags,
+    };
+    #[rustfmt::skip]
+    let rows = [
+        (row(true, 62, 0), Version(2, 36), 0x303, None),
+        (row(false, 62, 0), Version(2, 36), 0x803, None),
+        (row(false, 3, 0), Version(2, 36), 3, Some(1)),
+        (row(true, 183, 0), Version(2, 36), 0xa03, None),
+        (row(false, 40, 0x0500_0400), Version(2, 36), 0x903, Some(3)),
+        (row(false, 40, 0x0500_0200), Version(2, 36), 0xb03, Some(3)),
+        (row(true, 21, 2), Version(2, 36), 0x503, None),
+        (row(false, 20, 0), Version(2, 36), 3, Some(1)),
+        (row(true, 22, 0), Version(2, 36), 0x403, None),
+        (row(false, 22, 0), Version(2, 36), 3, Some(1)),
+        (row(false, 8, 0x1000), Version(2, 36), 3, Some(1)),
+        (row(false, 8, 0x20), Version(2, 36), 0x603, None),
+        (row(true, 8, 0), Version(2, 36), 0x703, None),
+        (row(false, 8, 0x400), Version(2, 36), 0xc03, None),
+        (row(false, 8, 0x420), Version(2, 36), 0xd03, None),
+        (row(true, 8, 0x400), Version(2, 36), 0xe03, None),
+        (row(true, 243, 0x5), Version(2, 36), 0x1003, None),
+        (row(true, 243, 0x1), Version(2, 36), 0xf03, None),
+        (row(true, 258, 0x3), Version(2, 37), 3, Some(1)),
+        (row(true, 258, 0x3), Version(2, 38), 0x1203, None),
+        (row(true, 258, 0x1), Version(2, 38), 0x1103, None),
+        (row(true, 43, 0), Version(2, 36), 0x103, None),
+        (row(true, 50, 0), Version(2, 36), 0x203, None),
+    ];
+    for (target, version, own, also) in rows {
+        assert_eq!(LoaderAbi::of(&target, version).flags, Flags { own, also }, "{target:?}");
+    }
+}
+
+#[test]
+fn variants_are_chosen_by_name_level_and_version() {
+    let names: &[&[u8]] = &[b"odd", b"x86-64-v2", b"x86-64-v3"];
+    let (odd, v2, v3) = (NAMED, NAMED | 1 << 32 | 1, NAMED | 2 << 32 | 2);
+    let file = Made::with(&[("/odd", 0, odd), ("/v2", 0, v2), ("/v3", 0, v3), ("/plain", 0, 0)], names);
+    let active = |list: &[&str]| list.iter().map(|name| name.as_bytes().to_vec()).collect::<Vec<_>>();
+    #[rustfmt::skip]
+    let rows: &[(Version, &[&str], u32, &str)] = &[
+        (Version(2, 36), &[], 0b1111, "/plain"),
+        (Version(2, 36), &["x86-64-v3", "x86-64-v2"], 0b111, "/v3"),
+        (Version(2, 36), &["x86-64-v2", "x86-64-v3"], 0b111, "/v2"),
+        (Version(2, 36), &["x86-64-v3", "x86-64-v2"], 0b011, "/v2"),
+        (Version(2, 36), &["x86-64-v3", "x86-64-v2"], 0b001, "/plain"),
+        (Version(2, 36), &["odd", "x86-64-v3"], 0b111, "/odd"),
+        (Version(2, 36), &["unknown"], 0b111, "/plain"),
+        (Version(2, 33), &["x86-64-v2"], 0b011, "/v2"),
+        (Version(2, 31), &["x86-64-v2"], 0b011, "/plain"),
+        (Version(2, 41), &["x86-64-v2"], 0b011, "/v2"),
+    ];
+    let cache = Cache::parse(file.new(0), X86_64).unwrap();
+    let elsewhere = Cache::parse(file.new(0), LoaderAbi { checks_isa_level: false, ..X86_64 }).unwrap();
+    for &(version, list, isa_levels, expected) in rows {
+        let ask = Ask { version, hwcaps: &active(list), isa_levels, ..PLAIN };
+        assert_eq!(
+            cache.lookup(b"k", &ask),
+            Some(expected.as_bytes()),
+            "{version:?} {list:?} {isa_levels:b}"
+        );
+    }
+    let ask = Ask { hwcaps: &active(&["x86-64-v3"]), ..PLAIN };
+    assert_eq!(elsewhere.lookup(b"k", &ask), Some(b"/v3".as_slice()));
+}
+
+#[test]
+fn names_out_of_order_are_not_matched() {
+    let names: &[&[u8]] = &[b"b", b"a", b"c", b"c"];
+    let all: Vec<Vec<u8>> = names[..3].iter().map(|name| name.to_vec()).collect();
+    for (index, expected) in [(0, "/n"), (1, "/plain"), (2, "/n"), (3, "/plain"), (4, "/plain")] {
+        let file = Made::with(&[("/n", 0, NAMED | index), ("/plain", 0, 0)], names);
+        let cache = Cache::parse(file.new(0), S390X_LITTLE).unwrap();
+        let ask = Ask { hwcaps: &all, ..PLAIN };
+        assert_eq!(cache.lookup(b"k", &ask), Some(expected.as_bytes()), "{index}");
+    }
+}
+
+const S390X_LITTLE: LoaderAbi = LoaderAbi { checks_isa_level: false, ..X86_64 };
+
+/// ldconfig writes the names' offsets from the new header, the loader counts
+/// from the start of the file.
+#[test]
+fn a_compat_file_has_its_names_elsewhere() {
+    let all = [b"odd".to_vec()];
+    let ask = Ask { hwcaps: &all, ..PLAIN };
+    let file = Made::with(&[("/n", 0, NAMED), ("/plain", 0, 0)], &[b"odd"]);
+    for (bytes, expected) in [(file.new(0), "/n"), (file.compat(0, 8), "/plain"), (file.old(), "/n")] {
+        let cache = Cache::parse(bytes, S390X_LITTLE).unwrap();
+        assert_eq!(cache.lookup(b"k", &ask), Some(expected.as_bytes()));
+    }
+}
+
+#[test]
+fn legacy_bits_and_kernel_versions() {
+    let avx = 1 << 2;
+    let rows = [
+        (avx, 0, Version(2, 36), "/first"),
+        (avx | TLS_BIT, 0, Version(2, 36), "/first"),
+        (1 << 3, 0, Version(2, 36), "/plain"),
+        (1 << 50, 0, Version(2, 36), "/plain"),
+        (avx, 0, Version(2, 37), "/plain"),
+        (0, 0x63_0000, Version(2, 35), "/plain"),
+        (0, 0x05_0000, Version(2, 35), "/first"),
+        (0, 0x63_0000, Version(2, 36), "/first"),
+    ];
+    for (hwcap, os, version, expected) in rows {
+        let file = Made::with(&[("/first", os, hwcap), ("/plain", 0, 0)], &[]);
+        let cache = Cache::parse(file.new(0), X86_64).unwrap();
+        let ask = Ask { version, legacy: avx | TLS_BIT, kernel: 0x06_0100, ..PLAIN };
+        assert_eq!(cache.lookup(b"k", &ask), Some(expected.as_bytes()), "{hwcap:x} {os:x} {version:?}");
+    }
+}
+
+#[test]
+fn a_table_that_is_not_sorted_is_searched_all_the_same() {
+    let file = Made::of(&[(0x303, "a", "/a"), (0x303, "b", "/b"), (0x303, "c", "/c")]).new(0);
+    let cache = Cache::parse(file, X86_64).unwrap();
+    let found = ["a", "b", "c"].map(|name| cache.lookup(name.as_bytes(), &PLAIN).is_some());
+    assert_eq!(found, [false, true, false]);
+    assert_eq!(cache.faults(), Faults { unsorted: Some(0), ..Faults::default() });
+}
+
+#[test]
+fn entries_are_listed_with_their_variant() {
+    let file = Made::with(&[("/n", 0, NAMED), ("/plain", 0, 0)], &[b"odd"]);
+    let cache = Cache::parse(file.new(0), X86_64).unwrap();
+    let listed: Vec<_> = cache.entries_of(b"k").map(|entry| (entry.value, entry.hwcap_name)).collect();
+    assert_eq!(listed, [(b"/n".as_slice(), Some(b"odd".as_slice())), (b"/plain", None)]);
+    assert_eq!(cache.entries_of(b"x").count(), 0);
+}
+
+#[test]
+fn a_written_cache_has_its_variants_first() {
+    let named = |name: &str, value: &str| Entry {
+        hwcap: Hwcap::Named { name: name.into(), isa_level: 0 },
+        ..entry("k", value, 0x303)
+    };
+    let legacy = |bits, value| Entry { hwcap: Hwcap::Legacy(bits), ..entry("k", value, 0x303) };
+    let entries = [
+        entry("k", "/plain", 0x303),
+        entry("k", "/again", 0x303),
+        legacy(4, "/one"),
+        legacy(5, "/two"),
+        entry("k", "/x32", 0x803),
+        named("b", "/b"),
+        named("a", "/a"),
+        entry("k", "/i386", 3),
+    ];
+    let bytes = write(&entries, &X86_64);
+    let cache = Cache::parse(bytes.clone(), X86_64).unwrap();
+    let values: Vec<_> = cache.entries().map(|e| e.value.escape_ascii().to_string()).collect();
+    assert_eq!(values, ["/x32", "/a", "/b", "/two", "/one", "/plain", "/again", "/i386"]);
+    let names: Vec<_> = cache.entries().filter_map(|e| e.hwcap_name).collect();
+    assert_eq!(names, [b"a", b"b"]);
+    let mut reversed = entries.to_vec();
+    reversed[2..].reverse();
+    assert_eq!(write(&reversed, &X86_64), bytes);
 }

@@ -1,0 +1,305 @@
+//! Random trees for ldconfig: configurations and directories of libraries.
+//!
+//! What depends on the order in which a file system lists names is left out:
+//! two files of one directory, key and number but of different types.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use crate::synth::{DT_NEEDED, DT_SONAME, Elf, Note, NoteDesc};
+
+/// Numbers that look random, the same ones for a seed.
+#[derive(Debug)]
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Random {
+        let mut random = Random((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        random.next();
+        random
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.next() >> 11) as usize % n
+    }
+
+    /// Once in `n`.
+    pub fn once_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+
+    pub fn pick<'a, T: ?Sized>(&mut self, list: &[&'a T]) -> &'a T {
+        list[self.below(list.len())]
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum What {
+    File(Vec<u8>),
+    Link(Vec<u8>),
+    Dir,
+}
+
+/// Paths without a slash at the start, and what stands there.
+#[derive(Debug, Default)]
+pub struct Tree(BTreeMap<Vec<u8>, What>);
+
+const DIRS: [&str; 16] = [
+    "opt/a",
+    "opt/b",
+    "opt/b/c",
+    "six dir",
+    "usr/local/lib",
+    "lib",
+    "usr/lib",
+    "lib/x86_64-linux-gnu",
+    "usr/lib/x86_64-linux-gnu",
+    "opt/tls",
+    "opt/a/haswell",
+    "opt/a/tls",
+    "opt/b/x86_64",
+    "opt/a/tls/avx512_1",
+    "opt/x=libc6",
+    "lib64",
+];
+const LEVELS: [&str; 6] = ["x86-64-v2", "x86-64-v3", "x86-64-v4", "odd", ".hid", "a:b"];
+/// Links to directories, and what a configuration may name beside those.
+const DIR_LINKS: [(&str, &str); 6] = [
+    ("ln", "opt/a"),
+    ("opt/ln", "/opt/b"),
+    ("opt/up", "../opt/b/c"),
+    ("round", "round"),
+    ("gone", "nowhere"),
+    ("deep", "opt/ln/c"),
+];
+const STEMS: [&str; 6] = ["liba", "libb", "libab", "lib", "ld-x", "lib\u{e9}"];
+const ENDS: [&str; 14] = [
+    ".so",
+    ".so.1",
+    ".so.2",
+    ".so.10",
+    ".so.1.2",
+    ".so.1.10",
+    ".so.9",
+    ".so.bak",
+    "-1.so",
+    ".so.1.2.3",
+    ".so.",
+    ".so.4294967297",
+    ".soup",
+    ".so.1-x",
+];
+const NAMES: [&str; 16] = [
+    "ld.so.1",
+    "ld64.so.2",
+    "ld.so",
+    "xliba.so.1",
+    ".liba.so.1",
+    "liba.a",
+    "tls",
+    "haswell",
+    "README",
+    "liba.so.1.#prelink#",
+    "libb.so.1.#prelink#.aB3xYz",
+    "liba.so.1;5f",
+    "libb.so.2.dpkg-new",
+    "libLIBA.SO",
+    "libm.so.6",
+    "sse2",
+];
+
+impl Tree {
+    pub fn random(random: &mut Random) -> Tree {
+        let mut tree = Tree::default();
+        for dir in ["etc/d", "etc/sub/d", "var/cache/ldconfig"].into_iter().chain(DIRS) {
+            tree.put(dir, What::Dir);
+        }
+        for (path, target) in DIR_LINKS {
+            tree.put(path, What::Link(target.into()));
+        }
+        for dir in DIRS {
+            tree.libraries(dir, random);
+            tree.levels(dir, random);
+        }
+        tree.configuration(random);
+        tree
+    }
+
+    fn put(&mut self, path: impl AsRef<[u8]>, what: What) {
+        self.0.entry(path.as_ref().to_vec()).or_insert(what);
+    }
+
+    fn levels(&mut self, dir: &str, random: &mut Random) {
+        for level in LEVELS {
+            if random.once_in(8) {
+                self.libraries(&format!("{dir}/glibc-hwcaps/{level}"), random);
+            }
+        }
+        if random.once_in(16) {
+            self.put(format!("{dir}/glibc-hwcaps/file"), What::File(b"x".to_vec()));
+            self.put(format!("{dir}/glibc-hwcaps/linked"), What::Link(b"/opt/b/c".to_vec()));
+        }
+    }
+
+    fn libraries(&mut self, dir: &str, random: &mut Random) {
+        self.put(dir, What::Dir);
+        let mut names = Vec::new();
+        for _ in 0..random.below(9) {
+            let name = if random.once_in(5) {
+                random.pick(&NAMES).to_string()
+            } else {
+                format!("{}{}", random.pick(&STEMS), random.pick(&ENDS))
+            };
+            let what = thing(dir, &name, &names, random);
+            self.put(format!("{dir}/{name}"), what);
+            names.push(name);
+        }
+    }
+
+    fn configuration(&mut self, random: &mut Random) {
+        for file in ["etc/d/a.conf", "etc/d/B.conf", "etc/d/.hid.conf", "etc/d/z.conf", "etc/sub/d/a.conf"] {
+            if !random.once_in(4) {
+                let text = lines(random, 3);
+                self.put(file, What::File(text));
+            }
+        }
+        self.put(
+            "etc/d/l.conf",
+            What::Link(random.pick(&["/etc/sub/d/a.conf", "z.conf", "none", "../d"]).into()),
+        );
+        let text = lines(random, 8);
+        self.put("etc/ld.so.conf", What::File(text));
+    }
+
+    pub fn write_to(&self, root: &Path) {
+        for (path, what) in &self.0 {
+            let path = root.join(OsStr::from_bytes(path));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            match what {
+                What::Dir => fs::create_dir_all(path).unwrap(),
+                What::File(bytes) => fs::write(path, bytes).unwrap(),
+                What::Link(target) => symlink(OsStr::from_bytes(target), path).unwrap(),
+            }
+        }
+    }
+}
+
+/// Something by the name of a library. `others` are names of its directory.
+fn thing(dir: &str, name: &str, others: &[String], random: &mut Random) -> What {
+    match random.below(24) {
+        0 => What::File(b"/* GNU ld script */ INPUT(x)\n".to_vec()),
+        1 => What::File(Vec::new()),
+        2 => What::Dir,
+        3 => What::Link(random.pick(&["nowhere", name, "/opt/a", "/etc/ld.so.conf", "/"]).into()),
+        4..8 if !others.is_empty() => What::Link(others[random.below(others.len())].clone().into_bytes()),
+        8..10 => What::Link(format!("/{}/{}.so.1", random.pick(&DIRS), random.pick(&STEMS)).into_bytes()),
+        _ => What::File(library(dir, name, random).bytes()),
+    }
+}
+
+fn library(dir: &str, name: &str, random: &mut Random) -> Elf {
+    let soname = (!random.once_in(5)).then(|| match random.below(3) {
+        0 => name.to_owned(),
+        1 => format!("{}.so.{}", name.split('.').next().unwrap_or(name), random.below(3)),
+        _ => format!("{}{}", random.pick(&STEMS), random.pick(&ENDS)),
+    });
+    let soname = soname.filter(|soname| !soname.is_empty());
+    let mut elf = machine_of(dir, soname.as_deref().unwrap_or(name));
+    if random.once_in(3) {
+        elf = elf.string(DT_NEEDED, random.pick(&["libc.so.6", "libm.so.6", "liba.so.1"]).as_bytes());
+    }
+    if let Some(soname) = &soname {
+        elf = elf.string(DT_SONAME, soname.as_bytes());
+    }
+    if dir.contains("hwcaps") && elf.is_64 && random.once_in(2) {
+        let isa = Note { owner: b"GNU", kind: 5, desc: NoteDesc::Isa(1 << random.below(4) | 1) };
+        elf.notes.push(isa);
+    }
+    if random.once_in(8) {
+        elf.notes.push(Note { owner: b"GNU", kind: 1, desc: NoteDesc::Words(vec![0, 3, 2, 0]) });
+    }
+    match random.below(16) {
+        0 => elf.e_type = 2,
+        1 => elf.no_dynamic = true,
+        2 => elf.interp = Some(b"/lib64/ld-linux-x86-64.so.2".to_vec()),
+        3 => elf.truncate = Some(40),
+        _ => {}
+    }
+    elf
+}
+
+/// One key has one type in a directory.
+fn machine_of(dir: &str, key: &str) -> Elf {
+    let sum = dir.bytes().chain(key.bytes()).fold(7u64, |sum, b| sum.wrapping_mul(31) + u64::from(b));
+    match (sum >> 3) % 16 {
+        0 | 1 => Elf { is_64: false, machine: 3, ..Elf::default() },
+        2 => Elf { is_64: false, ..Elf::default() },
+        3 => Elf { machine: 183, ..Elf::default() },
+        4 => Elf { machine: 3, ..Elf::default() },
+        5 => Elf { machine: 62, big_endian: true, ..Elf::default() },
+        _ => Elf::default(),
+    }
+}
+
+fn lines(random: &mut Random, most: usize) -> Vec<u8> {
+    let mut text = Vec::new();
+    for _ in 0..=random.below(most) {
+        text.extend(line(random));
+        text.push(b'\n');
+    }
+    if random.once_in(4) {
+        text.pop();
+    }
+    text
+}
+
+const LINES: [&str; 24] = [
+    "include d/*.conf",
+    "include /etc/d/*.conf",
+    "include d/a.conf d/z.conf",
+    "include\t/etc/sub/*/a.conf  none/*",
+    "include sub/d/[ab].conf",
+    "include /etc/d/[!a]*.conf /etc/d/.*.conf",
+    "include /etc/?/\\a.conf",
+    "include d",
+    "include ld.so.conf",
+    "include /etc/ld.so.conf /etc/d/[[:upper:]]*",
+    "include",
+    "include d/*/",
+    "hwcap 1 nosegneg",
+    "# comment",
+    "",
+    "  \t",
+    "/six dir  ",
+    "/nonexistent",
+    "relative/x",
+    "opt/a",
+    "/",
+    "/etc/ld.so.conf",
+    "/opt/b=libc6",
+    "/lib=libc5 # =",
+];
+
+fn line(random: &mut Random) -> Vec<u8> {
+    if random.once_in(2) {
+        return random.pick(&LINES).into();
+    }
+    let linked: Vec<&str> = DIR_LINKS.iter().map(|(path, _)| *path).collect();
+    let dir = if random.once_in(4) { random.pick(&linked) } else { random.pick(&DIRS) };
+    let before = random.pick(&["/", "/", "/", " /", "\t//", "/opt/../", "/./"]);
+    let behind =
+        random.pick(&["", "", "", "/", "//", " ", "/ ", " # x", "#/y", "\t", "\r", "=libc6", "=odd"]);
+    let hwcaps = if random.once_in(12) { "/glibc-hwcaps/odd" } else { "" };
+    format!("{before}{dir}{hwcaps}{behind}").into_bytes()
+}
