@@ -16,7 +16,7 @@ use crate::world::unescape;
 pub struct CacheSpec {
     entries: Vec<CacheEntry>,
     format: Format,
-    is_present: bool,
+    pub is_present: bool,
     as_given: bool,
     swapped: bool,
     order: Option<u8>,
@@ -85,6 +85,7 @@ impl CacheSpec {
         }
     }
 
+    /// The file, if a world has one.
     pub fn bytes(&self) -> Option<Vec<u8>> {
         if !self.is_present {
             return None;

@@ -8,6 +8,7 @@
 //! /t/h.so = /t/a/libA.so                         a hard link
 //! /t/x -> ../t/a                                 a symbolic link
 //! /t/txt "text"   /t/dir/   /t/fifo |            a text, a directory, a FIFO
+//! - /t/a/libA.so                                 takes an earlier line back
 //! mode /t/dir 000   owner /t/m 65534
 //! cache: libfoo.so.1 303 /odd/libfoo.so.1        an entry of ld.so.cache (see `cachefile.rs`)
 //! conf: /odd   preload-file: liba.so             lines of ld.so.conf, ld.so.preload
@@ -177,6 +178,11 @@ impl Reader {
         }
         match first {
             "musl" => {}
+            "-" => {
+                self.remove(rest.as_bytes());
+                self.files.iter_mut().filter(|(path, _)| *path == rest).for_each(|(_, text)| text.clear());
+                self.cache.is_present &= rest != "/etc/ld.so.cache";
+            }
             "no-loader" => self.has_loader = false,
             "no-proc" => self.world.has_proc = false,
             "cache:" => self.cache.entry(rest),
@@ -186,6 +192,7 @@ impl Reader {
             "musl-path:" => self.file_line(2, rest),
             "env" => {
                 let (name, value) = rest.split_once('=').expect("env NAME=VALUE");
+                self.world.env.retain(|(n, _)| n != name.as_bytes());
                 self.world.env.push((unescape(name), unescape(value)));
             }
             "cwd" => self.world.cwd = unescape(rest),
@@ -275,8 +282,14 @@ impl Reader {
         }
     }
 
+    /// A later line replaces an earlier one of the same path.
     fn add(&mut self, path: Vec<u8>, what: What) {
+        self.remove(&path);
         self.world.entries.push(Entry { path, what, mode: None, owner: 0 });
+    }
+
+    fn remove(&mut self, path: &[u8]) {
+        self.world.entries.retain(|e| e.path != path);
     }
 
     fn finish(mut self) -> World {
