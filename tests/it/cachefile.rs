@@ -16,7 +16,7 @@ use crate::world::unescape;
 pub struct CacheSpec {
     entries: Vec<CacheEntry>,
     format: Format,
-    pub is_present: bool,
+    is_present: bool,
     as_given: bool,
     swapped: bool,
     order: Option<u8>,

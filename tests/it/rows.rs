@@ -38,7 +38,7 @@ pub struct Row {
     pub expect: String,
 }
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("walk.txt", include_str!("rows/walk.txt")),
     ("lists.txt", include_str!("rows/lists.txt")),
     ("obstacles.txt", include_str!("rows/obstacles.txt")),
@@ -46,6 +46,7 @@ const FILES: [(&str, &str); 7] = [
     ("cache.txt", include_str!("rows/cache.txt")),
     ("musl.txt", include_str!("rows/musl.txt")),
     ("start.txt", include_str!("rows/start.txt")),
+    ("foreign.txt", include_str!("rows/foreign.txt")),
 ];
 
 /// Everybody who is asked about every row. The model goes here:
