@@ -24,6 +24,7 @@ mod runtime;
 mod search;
 mod session;
 mod start;
+pub mod symbols;
 mod versions;
 
 pub use files::Files;
@@ -119,7 +120,10 @@ pub enum How {
 
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    Found { to: ObjectId, how: How },
+    Found {
+        to: ObjectId,
+        how: How,
+    },
     /// The kernel's own object, which has no file.
     Vdso,
     Missing(Arc<Miss>),

@@ -3,15 +3,18 @@
 //! directories and facts are, by the root and by [`Files`].
 
 use std::io;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::runtime::with_file;
 use super::search::{Answer, SearchKey};
-use super::{Files, Found, Runtime};
+use super::{File, Files, Found, Runtime};
+use crate::bytes::ReadAt;
 use crate::intern::{Map, Marks, Name, Names};
 use crate::loader::{ChainLink, Cpu, Dir, Launch, hwcaps};
 use crate::path::basename;
-use crate::root::{DirId, FileId, Links, Opened, Root, open_in, resolve_dir};
+use crate::root::{DirId, FileId, Links, OpenFile, Opened, Root, dir, open_in, resolve_dir};
 
 /// What every program of a run is started with.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +22,8 @@ pub struct Settings {
     pub launch: Launch,
     /// `--library-path`, or `LD_LIBRARY_PATH` of the environment.
     pub library_path: Option<Vec<u8>>,
+    /// It was the environment's: whoever reads the answer may not know of it.
+    pub library_path_from_environment: bool,
     /// `LD_PRELOAD`.
     pub preload: Option<Vec<u8>>,
     /// The working directory, as a path of the root.
@@ -37,7 +42,10 @@ pub struct Settings {
 /// What stands at a path.
 #[derive(Debug, Clone)]
 pub enum Seen {
-    Error { errno: i32, dir_exists: bool },
+    Error {
+        errno: i32,
+        dir_exists: bool,
+    },
     Directory,
     Special(&'static str),
     File(Found),
@@ -47,18 +55,18 @@ pub enum Seen {
 
 /// A list of directories, interned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ListNo(u32);
+pub(super) struct ListNo(u32);
 
 /// A chain of path lists, interned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ChainNo(u32);
+pub(super) struct ChainNo(u32);
 
 impl ListNo {
-    pub const EMPTY: ListNo = ListNo(0);
+    pub(super) const EMPTY: ListNo = ListNo(0);
 }
 
 impl ChainNo {
-    pub const EMPTY: ChainNo = ChainNo(0);
+    pub(super) const EMPTY: ChainNo = ChainNo(0);
 }
 
 /// A directory as somebody spells it.
@@ -156,6 +164,31 @@ impl<'a> Session<'a> {
         whole
     }
 
+    pub fn cwd(&self) -> DirId {
+        self.cwd
+    }
+
+    /// A file that a walk has come upon, at its real place.
+    pub fn adopt(&mut self, dir: &[u8], name: &[u8], file: Arc<File>) -> Option<Found> {
+        let spot = self.spot(dir);
+        let (dir, links) = self.spot_table[spot as usize].as_ref().ok()?;
+        Some(Found { file, dir: *dir, name: Arc::from(name), links: Arc::clone(links) })
+    }
+
+    /// A file of the host, outside the root.
+    pub fn look_at_host(&self, path: &Path) -> io::Result<Arc<File>> {
+        self.files.look(&dir::open_host_file(path)?)
+    }
+
+    /// What stands behind `#!` in a script.
+    pub fn script_interpreter(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let mut head = [0; 256];
+        let read = |open: &OpenFile| open.read_at(&mut head, 0);
+        let len = with_file(self.root, &self.absolute(path), read).ok()?;
+        let line = head[..len].strip_prefix(b"#!")?.split(|&b| b == b'\n').next()?;
+        line.split(|&b| b == b' ' || b == b'\t').find(|word| !word.is_empty()).map(<[u8]>::to_vec)
+    }
+
     /// What stands at `dir` + `name`, relative to the working directory.
     pub fn look(&mut self, dir: &[u8], name: &[u8]) -> Seen {
         if dir.len() + name.len() >= PATH_MAX {
@@ -201,7 +234,9 @@ impl<'a> Session<'a> {
             },
             Opened::Dir(_) => Seen::Directory,
             Opened::Special(what) => Seen::Special(what),
-            Opened::Link(_) => Seen::Error { errno: rustix::io::Errno::LOOP.raw_os_error(), dir_exists: true },
+            Opened::Link(_) => {
+                Seen::Error { errno: rustix::io::Errno::LOOP.raw_os_error(), dir_exists: true }
+            }
         }
     }
 
