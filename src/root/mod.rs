@@ -6,6 +6,8 @@
 //! Nothing here needs `/proc` or `openat2`.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use crate::bytes::ReadAt;
 use crate::path::RealPath;
@@ -13,8 +15,10 @@ use crate::path::RealPath;
 pub mod dir;
 pub mod mem;
 mod resolve;
+mod slab;
+pub mod walk;
 
-pub use resolve::{Links, Resolved, resolve, resolve_dir};
+pub use resolve::{Links, Resolved, open_in, resolve, resolve_dir};
 
 /// A directory of a root that has been reached, without links in its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -72,8 +76,8 @@ pub struct OpenFile {
 
 #[derive(Debug)]
 enum Data {
-    Fd(std::os::fd::OwnedFd),
-    Bytes(std::sync::Arc<[u8]>),
+    Fd(OwnedFd),
+    Bytes(Arc<[u8]>),
 }
 
 /// One name of a directory listing.
@@ -110,11 +114,29 @@ pub trait Root: Sync {
     fn parent(&self, dir: DirId) -> DirId;
 
     fn real_path(&self, dir: DirId) -> RealPath;
+
+    /// Whether names may be looked up in `dir`. The kernel asks this before
+    /// `.` and `..` too.
+    fn search(&self, _dir: DirId) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl OpenFile {
-    pub(crate) fn in_memory(stat: Stat, bytes: std::sync::Arc<[u8]>) -> Self {
+    pub(crate) fn on_disk(stat: Stat, fd: OwnedFd) -> Self {
+        OpenFile { stat, data: Data::Fd(fd) }
+    }
+
+    pub(crate) fn in_memory(stat: Stat, bytes: Arc<[u8]>) -> Self {
         OpenFile { stat, data: Data::Bytes(bytes) }
+    }
+
+    /// The descriptor, for copies that stay in the kernel. A file in memory has none.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        match &self.data {
+            Data::Fd(fd) => Some(fd.as_fd()),
+            Data::Bytes(_) => None,
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod paths;
 mod place;
 mod random;
 mod rng;
+mod roots;
 mod rows;
 mod symbols;
 mod synth;

@@ -157,6 +157,17 @@ fn check(row: &Row, judge: &Judge) -> Result<(), String> {
     Err(format!("{file}: {id} {says}\n{world}\n-- expected\n{expect}-- {} says\n{answer}", judge.name))
 }
 
+/// Every row is a world that also stands in memory.
+#[test]
+fn in_memory() {
+    for row in all() {
+        let world = row.world();
+        let root = world.to_mem();
+        let items = depcollect::root::Root::list(&root, depcollect::root::DirId::TOP);
+        assert!(!items.expect("the top").is_empty());
+    }
+}
+
 #[test]
 fn rows() {
     if let Err(why) = judge::bench() {

@@ -26,6 +26,9 @@ impl Census {
         self.count("worlds", true);
         self.count("fatal", answer.fatal.is_some());
         self.count("crash", answer.status < 0);
+        if answer.status < 0 && std::env::var_os("DEPCOLLECT_CENSUS").is_some() {
+            eprintln!("the loader itself crashed:\n{text}{answer}");
+        }
         self.count("two or more found", is_resolved);
         self.count("five or more found", found >= 5);
         self.count("something missing", answer.lines.iter().any(|l| l.contains("not found")));
