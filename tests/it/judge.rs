@@ -80,7 +80,8 @@ pub fn has_loader(musl: bool) -> bool {
 impl Bench {
     fn new() -> Result<Bench, String> {
         let place = memory_dir().unwrap_or_else(std::env::temp_dir);
-        let dir = tempfile::Builder::new().prefix("depcollect-").tempdir_in(place).map_err(|e| e.to_string())?;
+        let dir =
+            tempfile::Builder::new().prefix("depcollect-").tempdir_in(place).map_err(|e| e.to_string())?;
         let helper = dir.path().join("judge_helper");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/judge_helper.c");
         let compiler = Command::new("cc").args(["-static", "-O1", "-o"]).arg(&helper).arg(source).output();
@@ -182,7 +183,7 @@ fn read_line(world: &World, line: &str, answer: &mut Answer) {
         if shown != "linux-vdso.so.1" {
             answer.lines.push(shown.to_owned());
         }
-    } else if !line.is_empty() && !(world.musl && world.is_program_name(line)) {
+    } else if !(line.is_empty() || world.musl && world.is_program_name(line)) {
         answer.lines.push(line.to_owned());
     }
 }
