@@ -12,6 +12,7 @@ mod random;
 mod rng;
 mod roots;
 mod rows;
+mod shrink;
 mod symbols;
 mod synth;
 mod trees;

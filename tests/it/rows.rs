@@ -38,13 +38,16 @@ pub struct Row {
     pub expect: String,
 }
 
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 11] = [
     ("walk.txt", include_str!("rows/walk.txt")),
+    ("walk_extra.txt", include_str!("rows/walk_extra.txt")),
     ("lists.txt", include_str!("rows/lists.txt")),
+    ("lists_extra.txt", include_str!("rows/lists_extra.txt")),
     ("obstacles.txt", include_str!("rows/obstacles.txt")),
     ("hwcaps.txt", include_str!("rows/hwcaps.txt")),
     ("cache.txt", include_str!("rows/cache.txt")),
     ("musl.txt", include_str!("rows/musl.txt")),
+    ("musl_lists.txt", include_str!("rows/musl_lists.txt")),
     ("start.txt", include_str!("rows/start.txt")),
     ("foreign.txt", include_str!("rows/foreign.txt")),
 ];
@@ -155,6 +158,17 @@ fn check(row: &Row, judge: &Judge) -> Result<(), String> {
     let Row { file, id, says, expect, .. } = row;
     let world = &world.text;
     Err(format!("{file}: {id} {says}\n{world}\n-- expected\n{expect}-- {} says\n{answer}", judge.name))
+}
+
+/// Every row is a world that also stands in memory.
+#[test]
+fn in_memory() {
+    for row in all() {
+        let world = row.world();
+        let root = world.to_mem();
+        let items = depcollect::root::Root::list(&root, depcollect::root::DirId::TOP);
+        assert!(!items.expect("the top").is_empty());
+    }
 }
 
 #[test]
