@@ -75,6 +75,7 @@ fn settings(job: &Job, cpu: Option<Cpu>) -> Vec<(Option<&'static str>, Settings)
         conf: job.conf,
         no_cache: false,
         loader: job.loader.clone(),
+        ..Settings::default()
     };
     let with = |levels: Vec<Vec<u8>>| Settings { levels: Some(levels), ..base.clone() };
     match &job.levels {

@@ -4,12 +4,12 @@
 use crate::loader::Cpu;
 
 #[cfg(not(target_arch = "x86_64"))]
-pub(super) fn this_machine() -> Option<Cpu> {
+pub fn this_machine() -> Option<Cpu> {
     None
 }
 
 #[cfg(target_arch = "x86_64")]
-pub(super) fn this_machine() -> Option<Cpu> {
+pub fn this_machine() -> Option<Cpu> {
     let levels = ["x86-64-v4", "x86-64-v3", "x86-64-v2"].into_iter().zip([v4(), v3(), v2()]);
     let levels = levels.filter(|(_, has)| *has).map(|(name, _)| name.as_bytes().to_vec()).collect();
     let mut legacy = vec![b"x86_64".to_vec()];

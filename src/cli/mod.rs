@@ -6,4 +6,5 @@ mod cpu;
 mod meaning;
 
 pub use args::Cli;
+pub use cpu::this_machine;
 pub use meaning::job;

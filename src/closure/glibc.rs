@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::lists::Lists;
 use super::search::{Answer, SearchKey};
-use super::session::ListNo;
+use super::session::{ListNo, ProgramOrigin};
 use super::{
     Closure, Death, Edge, How, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Want,
     versions,
@@ -139,7 +139,6 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     fn learn(&mut self, id: ObjectId) {
         let object = self.closure.object(id);
-        // The program's l_name is the empty string.
         let own: &[u8] = if id == PROGRAM { b"" } else { &object.path };
         let mut names = vec![self.session.names.intern(own)];
         names.extend(object.names.iter().map(|name| self.session.names.intern(name)));
@@ -293,7 +292,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             return Err("DST not allowed in SUID/SGID programs");
         }
         let origin = self.origin_of(from);
-        let expanded = self.expand(written, &origin, false).filter(|e| !e.is_empty());
+        let expanded = self.expand(written, origin.as_deref(), false).filter(|e| !e.is_empty());
         match (expanded, want) {
             (None, Want::Auxiliary) => Err("empty dynamic string token substitution"),
             (expanded, _) => Ok(expanded),
@@ -431,20 +430,26 @@ impl Walk<'_, '_> {
         let found = self.closure.object(id).found.clone();
         let facts = found.facts();
         let (rpath, runpath) = (facts.rpath(), facts.runpath());
-        if id == LDSO || rpath.is_none() && runpath.is_none() {
+        let is_inhibited = self.session.settings.inhibit_rpath.iter().any(|name| *name == self.l_name(id));
+        if id == LDSO || is_inhibited || rpath.is_none() && runpath.is_none() {
             return Lists::default();
         }
         let origin = self.origin_of(id);
         // An object that has both tags has no RPATH.
-        let rpath = rpath.filter(|_| runpath.is_none()).map(|list| self.split(id, list, b":", &origin));
-        let runpath = runpath.map(|list| self.split(id, list, b":", &origin));
+        let rpath = rpath.filter(|_| runpath.is_none()).map(|list| self.split(id, list, b":", origin.as_deref()));
+        let runpath = runpath.map(|list| self.split(id, list, b":", origin.as_deref()));
         Lists { rpath: rpath.unwrap_or_default(), runpath, ..Lists::default() }
+    }
+
+    /// ld.so calls the program by the empty string.
+    fn l_name(&self, id: ObjectId) -> &[u8] {
+        if id == PROGRAM { b"" } else { &self.closure.object(id).path }
     }
 
     fn library_path(&mut self) -> ListNo {
         let list = self.session.settings.library_path.clone().filter(|_| !self.secure).unwrap_or_default();
         let origin = self.origin_of(PROGRAM);
-        let dirs = self.split(PROGRAM, &list, b":;", &origin);
+        let dirs = self.split(PROGRAM, &list, b":;", origin.as_deref());
         self.session.list_no(dirs)
     }
 
@@ -455,7 +460,7 @@ impl Walk<'_, '_> {
         of: ObjectId,
         list: &[u8],
         separators: &[u8],
-        origin: &[u8],
+        origin: Option<&[u8]>,
     ) -> Vec<crate::loader::Dir> {
         let mut dirs: Vec<crate::loader::Dir> = Vec::new();
         if list.is_empty() {
@@ -471,7 +476,7 @@ impl Walk<'_, '_> {
         dirs
     }
 
-    fn element(&mut self, of: ObjectId, element: &[u8], origin: &[u8]) -> Option<Vec<u8>> {
+    fn element(&mut self, of: ObjectId, element: &[u8], origin: Option<&[u8]>) -> Option<Vec<u8>> {
         if element.is_empty() {
             return Some(Vec::new());
         }
@@ -490,13 +495,13 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn expand(&mut self, text: &[u8], origin: &[u8], must_be_trusted: bool) -> Option<Vec<u8>> {
+    fn expand(&mut self, text: &[u8], origin: Option<&[u8]>, must_be_trusted: bool) -> Option<Vec<u8>> {
         if !token::has_token(text) {
             return Some(text.to_vec());
         }
         let about = token::needs_loader(text).then(|| self.runtime.about(self.session.root));
         let tokens = token::Tokens {
-            origin: Some(origin),
+            origin,
             lib: about.as_ref().map(|about| about.lib.as_slice()),
             platform: self.runtime.cpu.platform.as_deref(),
             secure: self.secure,
@@ -526,18 +531,21 @@ impl Walk<'_, '_> {
     }
 
     /// `$ORIGIN`: for the program as the kernel starts it, the directory of the
-    /// real file; for anything else, of its path as spelled.
-    fn origin_of(&self, id: ObjectId) -> Vec<u8> {
+    /// real file; for anything else, of its path as spelled. `None`: not known.
+    fn origin_of(&self, id: ObjectId) -> Option<Vec<u8>> {
         let object = self.closure.object(id);
         let is_program = id == PROGRAM && !self.closure.is_apart;
-        let resolved = is_program
-            && (self.launch == Launch::Exec
-                || self.runtime.about(self.session.root).version >= Version(2, 42));
-        let path = match resolved {
-            true => object.found.real_path(self.session.root).as_bytes().to_vec(),
-            false => self.session.absolute(&object.path),
+        let path = match (is_program, self.launch) {
+            (true, Launch::Exec) => match &self.session.settings.origin {
+                ProgramOrigin::RealFile => object.found.real_path(self.session.root).as_bytes().to_vec(),
+                ProgramOrigin::NoProc(given) => return given.clone().filter(|_| !self.secure),
+            },
+            (true, Launch::LdSo) if self.runtime.about(self.session.root).version >= Version(2, 42) => {
+                object.found.real_path(self.session.root).as_bytes().to_vec()
+            }
+            (_, Launch::Exec | Launch::LdSo) => self.session.absolute(&object.path),
         };
-        crate::path::dirname(&path).unwrap_or(b"/").to_vec()
+        Some(crate::path::dirname(&path).unwrap_or(b"/").to_vec())
     }
 
     fn chain_of(&mut self, from: ObjectId) -> super::session::ChainNo {

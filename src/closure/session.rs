@@ -35,8 +35,21 @@ pub struct Settings {
     /// Look where ldconfig would have looked.
     pub conf: bool,
     pub no_cache: bool,
+    pub origin: ProgramOrigin,
+    /// `--inhibit-rpath` of ld.so: objects whose lists do not count, by l_name.
+    pub inhibit_rpath: Vec<Vec<u8>>,
     /// `--loader`: the loader of everything that names none.
     pub loader: Option<Vec<u8>>,
+}
+
+/// Where `$ORIGIN` of the program comes from when the kernel starts it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ProgramOrigin {
+    /// The real file, as `/proc/self/exe` names it.
+    #[default]
+    RealFile,
+    /// `/proc` is not mounted: `LD_ORIGIN_PATH` or nothing.
+    NoProc(Option<Vec<u8>>),
 }
 
 /// What stands at a path.

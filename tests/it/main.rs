@@ -5,6 +5,7 @@ mod elf;
 mod judge;
 mod ldconfig;
 mod ldtree;
+mod model;
 mod need;
 mod paths;
 mod place;

@@ -25,6 +25,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::judge::{self, Judge, REAL};
+use crate::model::MODEL;
 use crate::need;
 use crate::world::World;
 
@@ -55,7 +56,7 @@ const FILES: [(&str, &str); 11] = [
 /// Everybody who is asked about every row. The model goes here:
 /// `Judge { name: "the model", answers_for_all: true, answer: model }`.
 pub fn judges() -> Vec<Judge> {
-    vec![REAL]
+    vec![REAL, MODEL]
 }
 
 pub fn all() -> Vec<Row> {
