@@ -161,24 +161,34 @@ impl Tree {
             } else {
                 format!("{}{}", random.pick(&STEMS), random.pick(&ENDS))
             };
+            // The wrapped number equals 1: which of the two stands first decides.
+            let twin = match name.strip_suffix(".so.1") {
+                Some(stem) => format!("{stem}.so.4294967297"),
+                None => name.replace(".so.4294967297", ".so.1"),
+            };
+            if twin != name && names.contains(&twin) {
+                continue;
+            }
             let what = thing(dir, &name, &names, random);
             self.put(format!("{dir}/{name}"), what);
             names.push(name);
         }
     }
 
+    /// No file includes itself: the real one then goes on until it may open no
+    /// more files, and overlooks directories from there on.
     fn configuration(&mut self, random: &mut Random) {
-        for file in ["etc/d/a.conf", "etc/d/B.conf", "etc/d/.hid.conf", "etc/d/z.conf", "etc/sub/d/a.conf"] {
+        let deepest = lines(random, 3, &[]);
+        self.put("etc/sub/d/a.conf", What::File(deepest));
+        for file in ["etc/d/a.conf", "etc/d/B.conf", "etc/d/.hid.conf", "etc/d/z.conf"] {
             if !random.once_in(4) {
-                let text = lines(random, 3);
+                let text = lines(random, 3, &INNER_INCLUDES);
                 self.put(file, What::File(text));
             }
         }
-        self.put(
-            "etc/d/l.conf",
-            What::Link(random.pick(&["/etc/sub/d/a.conf", "z.conf", "none", "../d"]).into()),
-        );
-        let text = lines(random, 8);
+        let target = random.pick(&["/etc/sub/d/a.conf", "z.conf", "none", "../d"]);
+        self.put("etc/d/l.conf", What::Link(target.into()));
+        let text = lines(random, 8, &INCLUDES);
         self.put("etc/ld.so.conf", What::File(text));
     }
 
@@ -252,10 +262,11 @@ fn machine_of(dir: &str, key: &str) -> Elf {
     }
 }
 
-fn lines(random: &mut Random, most: usize) -> Vec<u8> {
+fn lines(random: &mut Random, most: usize, includes: &[&str]) -> Vec<u8> {
     let mut text = Vec::new();
     for _ in 0..=random.below(most) {
-        text.extend(line(random));
+        let is_include = !includes.is_empty() && random.once_in(3);
+        text.extend(if is_include { random.pick(includes).into() } else { line(random) });
         text.push(b'\n');
     }
     if random.once_in(4) {
@@ -264,19 +275,29 @@ fn lines(random: &mut Random, most: usize) -> Vec<u8> {
     text
 }
 
-const LINES: [&str; 24] = [
+const INCLUDES: [&str; 12] = [
     "include d/*.conf",
     "include /etc/d/*.conf",
     "include d/a.conf d/z.conf",
     "include\t/etc/sub/*/a.conf  none/*",
     "include sub/d/[ab].conf",
-    "include /etc/d/[!a]*.conf /etc/d/.*.conf",
+    "include /etc/d/[!a]*.conf /etc/d/.*.conf # x",
     "include /etc/?/\\a.conf",
     "include d",
-    "include ld.so.conf",
-    "include /etc/ld.so.conf /etc/d/[[:upper:]]*",
-    "include",
+    "include /etc/d/[[:upper:]]*",
     "include d/*/",
+    "include *b/?/*",
+    "include d/a.conf\r",
+];
+const INNER_INCLUDES: [&str; 4] = [
+    "include ../sub/d/*",
+    "include ../*/d/a.conf",
+    "include /etc/sub/d/a.conf",
+    "include ../sub/[a-z]/?.conf",
+];
+const LINES: [&str; 16] = [
+    "include",
+    "Include /etc/d/*.conf",
     "hwcap 1 nosegneg",
     "# comment",
     "",
@@ -289,10 +310,12 @@ const LINES: [&str; 24] = [
     "/etc/ld.so.conf",
     "/opt/b=libc6",
     "/lib=libc5 # =",
+    "/usr/lib=glibc2",
+    "/six dir=libc4",
 ];
 
 fn line(random: &mut Random) -> Vec<u8> {
-    if random.once_in(2) {
+    if random.once_in(4) {
         return random.pick(&LINES).into();
     }
     let linked: Vec<&str> = DIR_LINKS.iter().map(|(path, _)| *path).collect();
