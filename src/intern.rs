@@ -5,6 +5,7 @@
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::Arc;
 
 /// A multiply-and-rotate hash. The keys come from files, but every table is
 /// bounded by the files read, and nothing is ordered by it.
@@ -100,8 +101,8 @@ pub struct Name(pub u32);
 /// The table of interned names.
 #[derive(Debug, Default)]
 pub struct Names {
-    known: Map<Box<[u8]>, Name>,
-    text: Vec<Box<[u8]>>,
+    known: Map<Arc<[u8]>, Name>,
+    text: Vec<Arc<[u8]>>,
 }
 
 impl Names {
@@ -110,12 +111,47 @@ impl Names {
             return known;
         }
         let number = Name(u32::try_from(self.text.len()).expect("fewer names than 2^32 fit in memory"));
-        self.known.insert(name.into(), number);
-        self.text.push(name.into());
+        let text: Arc<[u8]> = name.into();
+        self.known.insert(Arc::clone(&text), number);
+        self.text.push(text);
         number
     }
 
-    pub fn text(&self, name: Name) -> &[u8] {
-        &self.text[name.0 as usize]
+    /// Interns a name and says whether it was not known before.
+    pub fn is_new(&mut self, name: &[u8]) -> bool {
+        let before = self.text.len();
+        self.intern(name);
+        self.text.len() > before
+    }
+
+    pub fn text(&self, name: Name) -> Arc<[u8]> {
+        Arc::clone(&self.text[name.0 as usize])
+    }
+}
+
+/// A table from names to small numbers that is emptied in no time: one for
+/// each program of many.
+#[derive(Debug, Default)]
+pub struct Marks {
+    epoch: u32,
+    slots: Vec<(u32, u32)>,
+}
+
+impl Marks {
+    pub fn clear(&mut self) {
+        self.epoch += 1;
+    }
+
+    pub fn get(&self, name: Name) -> Option<u32> {
+        let (epoch, value) = *self.slots.get(name.0 as usize)?;
+        (epoch == self.epoch).then_some(value)
+    }
+
+    pub fn set(&mut self, name: Name, value: u32) {
+        let at = name.0 as usize;
+        if at >= self.slots.len() {
+            self.slots.resize(at + 1, (0, 0));
+        }
+        self.slots[at] = (self.epoch, value);
     }
 }

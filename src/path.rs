@@ -46,24 +46,19 @@ impl RealPath {
 
     /// The entry `name` of this directory. `name` is a single component.
     pub(crate) fn join(&self, name: &[u8]) -> Self {
-        debug_assert!(!name.is_empty() && !name.contains(&b'/'), "a component has no slash");
-        let mut joined = self.0.clone();
-        if joined.last() != Some(&b'/') {
-            joined.push(b'/');
-        }
-        joined.extend_from_slice(name);
-        RealPath(joined)
+        self.clone().join_all(std::iter::once(name))
     }
 
-    /// The path of these components, outermost first.
-    pub(crate) fn of_names<'a>(names: impl Iterator<Item = &'a [u8]>) -> Self {
-        let mut joined = Vec::new();
+    /// What these components lead to from here, outermost first.
+    pub(crate) fn join_all<'a>(mut self, names: impl Iterator<Item = &'a [u8]>) -> Self {
         for name in names {
             debug_assert!(!name.is_empty() && !name.contains(&b'/'), "a component has no slash");
-            joined.push(b'/');
-            joined.extend_from_slice(name);
+            if self.0.last() != Some(&b'/') {
+                self.0.push(b'/');
+            }
+            self.0.extend_from_slice(name);
         }
-        if joined.is_empty() { RealPath::top() } else { RealPath(joined) }
+        self
     }
 
     pub fn as_bytes(&self) -> &[u8] {

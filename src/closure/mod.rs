@@ -1,3 +1,221 @@
-//! (module)
+//! What one start of a program loads: objects in load order, and every request
+//! with its outcome and rule.
+//!
+//! *Search* (which file opens for a name, by which rule) is remembered across
+//! programs by a [`Session`]; *scope* (which names and inodes are loaded
+//! already) belongs to one program and lives in the walk.
 
+use std::sync::Arc;
+
+use crate::elf::{Facts, Unfit};
+use crate::finding::Finding;
+use crate::loader::{Family, Obstacle, Rule, Version};
+use crate::path::RealPath;
+use crate::root::{DirId, Links, Root, Stat};
+
+mod files;
+mod findings;
+mod glibc;
+mod hints;
 pub mod ldconfig;
+mod lists;
+mod musl;
+mod runtime;
+mod search;
+mod session;
+mod start;
+mod versions;
+
+pub use files::Files;
+pub use hints::Elsewhere;
+pub use runtime::Runtime;
+pub use session::{Seen, Session, Settings};
+pub use start::{NotAProgram, Program, close, open_program};
+
+/// A file that was opened and looked at, once for all its names.
+#[derive(Debug)]
+pub struct File {
+    pub stat: Stat,
+    pub elf: Result<Facts, Unfit>,
+}
+
+/// A file as one path reached it.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub file: Arc<File>,
+    /// The directory that really holds it, and its name there.
+    pub dir: DirId,
+    pub name: Arc<[u8]>,
+    /// Links passed on the way, in order: those of its directory, then its own.
+    pub links: Arc<Links>,
+}
+
+/// An index into [`Closure::objects`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectId(pub u32);
+
+/// What an object is in a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    Program,
+    Interpreter,
+    Preload,
+    Library,
+    /// Wanted by `DT_AUXILIARY` or `DT_FILTER`.
+    Filtee,
+}
+
+/// A loaded file.
+#[derive(Debug, Clone)]
+pub struct Object {
+    pub role: Role,
+    /// The loader's spelling (`l_name`); of the program, the path it was given.
+    pub path: Arc<[u8]>,
+    pub found: Found,
+    /// All names it was asked for, the first one first.
+    pub names: Vec<Arc<[u8]>>,
+    /// The object that first caused it to load.
+    pub wanted_by: Option<ObjectId>,
+    pub rule: Option<Rule>,
+}
+
+/// Why something was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Want {
+    Interp,
+    Needed,
+    Auxiliary,
+    Filter,
+    /// `LD_PRELOAD`.
+    PreloadEnv,
+    /// `/etc/ld.so.preload`.
+    PreloadFile,
+    /// `DT_AUDIT` or `DT_DEPAUDIT` of the program: a namespace of its own.
+    Audit,
+}
+
+/// One request. `from` is the program for what nobody's tag asks for.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    pub from: ObjectId,
+    pub want: Want,
+    /// The name as asked for, tokens expanded.
+    pub name: Arc<[u8]>,
+    pub outcome: Outcome,
+}
+
+/// How an edge found its object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum How {
+    /// A file was searched for, found and loaded.
+    Opened(Rule),
+    /// A search found a file that is loaded already, under another name.
+    SameFile(Rule),
+    /// The name was known: no search.
+    AlreadyLoaded,
+    /// The loader is its own answer (musl's reserved names, ld.so's own).
+    Builtin,
+}
+
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    Found { to: ObjectId, how: How },
+    /// The kernel's own object, which has no file.
+    Vdso,
+    Missing(Arc<Miss>),
+    /// The process ends here.
+    Dies(Arc<Death>),
+    /// Loaded into a namespace of its own: see [`Closure::audits`].
+    Apart,
+}
+
+/// What was tried for a name that was not found.
+#[derive(Debug, Clone, Default)]
+pub struct Miss {
+    pub tried: Vec<Tried>,
+    /// Something of the other ELF class stood in the way.
+    pub other_class: bool,
+    /// Where the answer of ldconfig would be, were it asked: `--no-conf` was given.
+    pub by_conf: Option<Arc<[u8]>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    pub path: Vec<u8>,
+    pub rule: Rule,
+    pub obstacle: Obstacle,
+}
+
+/// The loader's last words: `error while loading shared libraries: SUBJECT: WORDS`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Death {
+    pub subject: Vec<u8>,
+    pub words: String,
+}
+
+/// What became of `ld.so.cache`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum CacheState {
+    /// Not looked at, or of no meaning to this loader.
+    #[default]
+    Unasked,
+    Used,
+    Absent,
+    /// It is there, and the loader does as if it were not.
+    Unusable(String),
+}
+
+/// What one place of ld.so's list holds: an object, or a name that was not found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slot {
+    Object(ObjectId),
+    /// An index into [`Closure::edges`].
+    Missing(usize),
+}
+
+/// What one start of a program loads.
+#[derive(Debug, Clone)]
+pub struct Closure {
+    /// The path that was given.
+    pub program: Vec<u8>,
+    /// It is an audit module, in a namespace of its own.
+    pub is_apart: bool,
+    /// Which loader it is started by. `None`: it needs none, or has none that is known.
+    pub family: Option<Family>,
+    pub objects: Vec<Object>,
+    pub edges: Vec<Edge>,
+    /// ld.so's list, in its order, the program first.
+    pub order: Vec<Slot>,
+    /// Audit modules, each closed over in its own namespace.
+    pub audits: Vec<Closure>,
+    /// What the loader makes of `ld.so.cache`, if it has one.
+    pub cache: CacheState,
+    /// The highest `GLIBC_x` that anything in it needs.
+    pub oldest_glibc: Option<Version>,
+    pub findings: Vec<Finding>,
+}
+
+impl Found {
+    pub fn real_path(&self, root: &dyn Root) -> RealPath {
+        root.real_path(self.dir).join(&self.name)
+    }
+
+    /// The facts of a file that is known to have some.
+    pub fn facts(&self) -> &Facts {
+        self.file.elf.as_ref().expect("a loaded object has facts: the loader judged them")
+    }
+}
+
+impl Closure {
+    pub fn object(&self, id: ObjectId) -> &Object {
+        &self.objects[id.0 as usize]
+    }
+
+    /// Everything that is in the process, in the loader's order.
+    pub fn loaded(&self) -> impl Iterator<Item = ObjectId> {
+        self.order.iter().filter_map(|slot| match slot {
+            Slot::Object(id) => Some(*id),
+            Slot::Missing(_) => None,
+        })
+    }
+}

@@ -64,6 +64,8 @@ pub struct VersionNeed {
     pub file: Span,
     pub name: Span,
     pub hash: u32,
+    /// What `DT_VERSYM` calls it.
+    pub index: u16,
     /// `VER_FLG_WEAK`: its absence is no error.
     pub weak: bool,
 }
@@ -73,6 +75,8 @@ pub struct VersionNeed {
 pub struct VersionDef {
     pub name: Span,
     pub hash: u32,
+    /// What `DT_VERSYM` calls it.
+    pub index: u16,
     /// `VER_FLG_BASE`: the name of the file itself.
     pub base: bool,
 }
@@ -95,6 +99,8 @@ pub struct DynamicInfo {
     pub gnu_hash: Option<u64>,
     pub versym: Option<u64>,
     pub rela: Option<(u64, u64)>,
+    /// So many of them, at the start, name no symbol.
+    pub relacount: u64,
     pub rel: Option<(u64, u64)>,
     pub jmprel: Option<(u64, u64)>,
     pub jmprel_is_rela: bool,
@@ -110,6 +116,10 @@ pub struct Facts {
     pub order: Order,
     /// `PT_INTERP`, up to its first NUL.
     pub interp: Option<Span>,
+    /// There is a `PT_INTERP` that the kernel refuses (ENOEXEC): shorter than two
+    /// bytes, longer than a path, or without a NUL at its end. Such a program
+    /// does not start; to a library it does not matter.
+    pub bad_interp: bool,
     pub has_load: bool,
     /// There is a `PT_DYNAMIC` that holds something.
     pub has_dynamic: bool,
@@ -128,6 +138,9 @@ pub struct Facts {
     pub has_verdef: bool,
     pub version_needs: Vec<VersionNeed>,
     pub version_defs: Vec<VersionDef>,
+    /// What is wrong with a version table, which is empty then. glibc notices
+    /// after everything is loaded, musl never.
+    pub version_fault: Option<&'static str>,
     pub abi_tag: Option<AbiTag>,
     /// `GNU_PROPERTY_X86_ISA_1_NEEDED`, as a bit mask.
     pub isa_needed: Option<u32>,
@@ -162,7 +175,9 @@ pub enum Kind {
 /// the loader's verdict depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unfit {
-    /// Shorter than an ELF header of its class (`len` bytes; 0 for an empty file).
+    /// Shorter than an ELF header of its class (`len` bytes; 0 for an empty file),
+    /// or without magic number and shorter than the larger header, 64 bytes: to a
+    /// 32-bit loader 52 bytes are enough to see that this is no ELF file.
     TooShort { len: usize },
     /// The magic number is another. `first` says which (Mach-O and PE are named).
     NotElf { first: [u8; 4] },
@@ -173,13 +188,32 @@ pub enum Unfit {
     Damaged { header: Header, what: &'static str },
 }
 
+mod dynamic;
+mod layout;
+mod notes;
 mod read;
+pub mod symbols;
+mod versions;
+mod window;
 
 /// Reads the facts of a file: a few windows of it, whatever its size.
 ///
 /// `Err` is for a read that failed; what is wrong with the file is data.
 pub fn read(file: &impl ReadAt) -> io::Result<Result<Facts, Unfit>> {
     read::facts(file)
+}
+
+/// A part of the file that is mapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    pub offset: u64,
+    pub len: u64,
+    pub executable: bool,
+}
+
+/// The mapped parts of a file that has facts, for who looks for constants in it.
+pub fn loads(file: &impl ReadAt) -> io::Result<Vec<Load>> {
+    read::loads(file)
 }
 
 /// `DF_1_NODEFLIB`.

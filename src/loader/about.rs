@@ -11,6 +11,8 @@ pub struct About {
     /// Debian's and Ubuntu's patches are in.
     pub debian: bool,
     pub system_dirs: Vec<Dir>,
+    /// They were read out of the file, not out of the table.
+    pub read_dirs: bool,
     /// What `$LIB` stands for.
     pub lib: Vec<u8>,
     /// Names below `glibc-hwcaps/` that it knows, most preferred first.
@@ -43,12 +45,14 @@ impl About {
         let has_tuple = found.first().is_some_and(|dir| contains(dir, b"-linux-"));
         let debian =
             banner.map_or(has_tuple, |b| contains(b, b"Debian GLIBC") || contains(b, b"Ubuntu GLIBC"));
-        let system_dirs = if found.is_empty() { fallback_dirs(target) } else { found };
+        let read_dirs = !found.is_empty();
+        let system_dirs = if read_dirs { found } else { fallback_dirs(target) };
         About {
             // No banner: 2.32 or older. 2.31 is the newest of those still about.
             version: version.unwrap_or(Version(2, 31)),
             debian,
             lib: lib_token(&system_dirs, debian),
+            read_dirs,
             system_dirs: system_dirs.into_iter().map(Dir::from).collect(),
             levels: levels(bytes, target),
             cache_path: path_ending(bytes, b"/ld.so.cache").unwrap_or(CACHE_PATH).to_vec(),
@@ -64,6 +68,7 @@ impl About {
             version: Version(0, 0),
             debian: false,
             system_dirs: musl::split(compiled),
+            read_dirs: true,
             lib: Vec::new(),
             levels: Vec::new(),
             cache_path: Vec::new(),

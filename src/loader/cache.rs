@@ -174,6 +174,12 @@ impl Cache {
         self.entries().filter(move |entry| entry.key == name)
     }
 
+    /// No entry has a condition: it is for every version, kernel and processor.
+    pub fn is_plain(&self) -> bool {
+        let plain = |raw: Raw| raw.osversion == 0 && raw.hwcap == 0;
+        self.abi.flags.also.is_none() && (0..self.table.count).all(|n| plain(self.raw(n)))
+    }
+
     pub fn layout(&self) -> Layout {
         self.table.layout
     }

@@ -45,6 +45,13 @@ pub fn known_levels(target: &Target) -> &'static [&'static str] {
     }
 }
 
+/// Is this the machine that the tool itself runs on? A 32-bit x86 loader is
+/// served by the same CPU, but has no levels and a platform of its own.
+pub fn is_native(target: &Target) -> bool {
+    let own = if cfg!(target_arch = "x86_64") { EM_X86_64 } else { 0 };
+    target.machine == own && target.class == crate::elf::Class::Elf64
+}
+
 impl Cpu {
     /// The CPU that every machine of this kind is at least.
     pub fn baseline(target: &Target) -> Cpu {

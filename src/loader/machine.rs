@@ -15,6 +15,9 @@ pub const EM_X86_64: u16 = 62;
 pub const EM_AARCH64: u16 = 183;
 pub const EM_RISCV: u16 = 243;
 pub const EM_LOONGARCH: u16 = 258;
+const EM_SPARC: u16 = 2;
+const EM_SPARCV9: u16 = 43;
+const EM_ALPHA: u16 = 0x9026;
 const EM_S390_OLD: u16 = 0xa390;
 
 const ARM_EABI5: u32 = 5;
@@ -27,7 +30,7 @@ const RISCV_FLOAT: u32 = 6;
 
 /// Does a loader for `target` take a file with this header? Its class is
 /// compared before, its byte order elsewhere.
-pub(super) fn matches(target: &Target, header: &Header) -> bool {
+pub fn matches(target: &Target, header: &Header) -> bool {
     let machine = as_read_by(target.order, header);
     match target.machine {
         EM_S390 | EM_S390_OLD => matches!(machine, EM_S390 | EM_S390_OLD),
@@ -92,8 +95,61 @@ pub(super) fn debian_tuple(target: &Target) -> Option<&'static str> {
     })
 }
 
+/// Where glibc's loader of a machine stands, by PT_INTERP of its programs.
+pub fn glibc_loaders(target: &Target) -> &'static [&'static str] {
+    let little = target.order == Order::Little;
+    let wide = target.class == Class::Elf64;
+    match target.machine {
+        EM_X86_64 if wide => &["/lib64/ld-linux-x86-64.so.2"],
+        EM_X86_64 => &["/libx32/ld-linux-x32.so.2"],
+        EM_386 => &["/lib/ld-linux.so.2"],
+        EM_AARCH64 if little => &["/lib/ld-linux-aarch64.so.1"],
+        EM_AARCH64 => &["/lib/ld-linux-aarch64_be.so.1"],
+        EM_ARM if target.flags & ARM_HARD != 0 => &["/lib/ld-linux-armhf.so.3"],
+        EM_ARM if target.flags & ARM_SOFT != 0 => &["/lib/ld-linux.so.3"],
+        EM_ARM => &["/lib/ld-linux-armhf.so.3", "/lib/ld-linux.so.3"],
+        EM_PPC64 if little => &["/lib64/ld64.so.2"],
+        EM_PPC64 => &["/lib64/ld64.so.1"],
+        EM_PPC => &["/lib/ld.so.1"],
+        EM_S390 if wide => &["/lib/ld64.so.1"],
+        EM_S390 => &["/lib/ld.so.1"],
+        EM_MIPS | EM_MIPS_RS3_LE => mips_loaders(target),
+        EM_RISCV if wide && target.flags & RISCV_FLOAT == 0 => &["/lib/ld-linux-riscv64-lp64.so.1"],
+        EM_RISCV if wide => &["/lib/ld-linux-riscv64-lp64d.so.1"],
+        EM_RISCV => &["/lib/ld-linux-riscv32-ilp32d.so.1"],
+        EM_LOONGARCH => &["/lib64/ld-linux-loongarch-lp64d.so.1"],
+        EM_SPARCV9 => &["/lib64/ld-linux.so.2"],
+        EM_ALPHA | EM_SPARC => &["/lib/ld-linux.so.2"],
+        _ => &[],
+    }
+}
+
+fn mips_loaders(target: &Target) -> &'static [&'static str] {
+    let nan2008 = target.flags & MIPS_NAN2008 != 0;
+    let n32 = target.flags & MIPS_ABI2 != 0;
+    match (target.class, n32, nan2008) {
+        (Class::Elf64, _, false) => &["/lib64/ld.so.1"],
+        (Class::Elf64, _, true) => &["/lib64/ld-linux-mipsn8.so.1"],
+        (Class::Elf32, true, false) => &["/lib32/ld.so.1"],
+        (Class::Elf32, true, true) => &["/lib32/ld-linux-mipsn8.so.1"],
+        (Class::Elf32, false, false) => &["/lib/ld.so.1"],
+        (Class::Elf32, false, true) => &["/lib/ld-linux-mipsn8.so.1"],
+    }
+}
+
+/// The SONAME of the kernel's own object.
+pub fn vdso_name(target: &Target) -> &'static str {
+    let wide = target.class == Class::Elf64;
+    match target.machine {
+        EM_386 => "linux-gate.so.1",
+        EM_PPC | EM_PPC64 | EM_S390 if wide => "linux-vdso64.so.1",
+        EM_PPC | EM_PPC64 | EM_S390 => "linux-vdso32.so.1",
+        _ => "linux-vdso.so.1",
+    }
+}
+
 /// musl's name of a machine, as in `/lib/ld-musl-ARCH.so.1`.
-pub(super) fn musl_arch(target: &Target) -> Option<&'static str> {
+pub fn musl_arch(target: &Target) -> Option<&'static str> {
     let little = target.order == Order::Little;
     let wide = target.class == Class::Elf64;
     Some(match target.machine {

@@ -121,7 +121,7 @@ pub enum Obstacle {
     NotLoadable,
     /// The ABI note asks for another system (glibc 2.35 and older).
     OtherAbi,
-    /// `LD_LIBRARY_PATH` and friends: a default directory that `NODEFLIB` forbids.
+    /// A setuid program's preload must be setuid itself.
     Forbidden,
 }
 
@@ -153,7 +153,7 @@ pub struct Request<'a> {
 pub type Dir = Arc<[u8]>;
 
 /// What one object of a chain contributes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct ChainLink {
     /// How many steps above the requester.
     pub above: u32,

@@ -86,14 +86,22 @@ fn is_name_char(b: u8) -> bool {
 /// Does expanding need to know more than the origin? The loader file is read
 /// for `$LIB` and `$PLATFORM` only if they occur.
 pub fn needs_loader(text: &[u8]) -> bool {
-    let mut rest = text;
-    while let Some(dollar) = rest.iter().position(|&b| b == b'$') {
-        rest = &rest[dollar + 1..];
-        if matches!(token_at(rest), Some((Token::Lib | Token::Platform, _))) {
-            return true;
-        }
-    }
-    false
+    tokens_in(text).any(|token| matches!(token, Token::Lib | Token::Platform))
+}
+
+/// Does any token occur? What has none stands for itself.
+pub fn has_token(text: &[u8]) -> bool {
+    tokens_in(text).next().is_some()
+}
+
+/// Does `$ORIGIN` occur?
+pub fn has_origin(text: &[u8]) -> bool {
+    tokens_in(text).any(|token| token == Token::Origin)
+}
+
+fn tokens_in(text: &[u8]) -> impl Iterator<Item = Token> {
+    let dollars = text.iter().enumerate().filter(|(_, b)| **b == b'$');
+    dollars.filter_map(|(at, _)| token_at(&text[at + 1..])).map(|(token, _)| token)
 }
 
 /// Expands a whole list as musl does: `$ORIGIN` by prefix, and any other `$`

@@ -1,1 +1,24 @@
-//! (module)
+//! Renderings of a closure. None of them does any I/O: each appends to a buffer.
+
+mod dot;
+mod edges;
+mod escape;
+mod findings;
+mod json;
+mod json_writer;
+mod ldd;
+mod off;
+mod paths;
+mod style;
+mod tree;
+mod why;
+
+pub use dot::dot;
+pub use escape::{escape, is_plain};
+pub use findings::{finding, problem};
+pub use json::Json;
+pub use ldd::ldd;
+pub use paths::paths;
+pub use style::Style;
+pub use tree::tree;
+pub use why::{Chains, why};

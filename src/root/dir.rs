@@ -234,7 +234,7 @@ impl Root for DirRoot {
             names.push(&node.name[..]);
             at = node.parent;
         }
-        RealPath::of_names(names.into_iter().rev())
+        RealPath::top().join_all(names.into_iter().rev())
     }
 
     fn search(&self, dir: DirId) -> io::Result<()> {

@@ -197,7 +197,7 @@ impl Root for MemRoot {
             names.push(name);
             at = parent;
         }
-        RealPath::of_names(names.into_iter().rev())
+        RealPath::top().join_all(names.into_iter().rev())
     }
 
     fn search(&self, dir: DirId) -> io::Result<()> {

@@ -16,6 +16,7 @@ pub mod dir;
 pub mod mem;
 mod resolve;
 mod slab;
+pub mod walk;
 
 pub use resolve::{Links, Resolved, open_in, resolve, resolve_dir};
 
@@ -128,6 +129,14 @@ impl OpenFile {
 
     pub(crate) fn in_memory(stat: Stat, bytes: Arc<[u8]>) -> Self {
         OpenFile { stat, data: Data::Bytes(bytes) }
+    }
+
+    /// What it is now: a file may change while it is read.
+    pub fn restat(&self) -> io::Result<Stat> {
+        match &self.data {
+            Data::Fd(fd) => Ok(dir::stat(fd)?.1),
+            Data::Bytes(_) => Ok(self.stat),
+        }
     }
 
     /// The descriptor, for copies that stay in the kernel. A file in memory has none.

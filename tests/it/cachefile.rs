@@ -85,6 +85,7 @@ impl CacheSpec {
         }
     }
 
+    /// The file, if a world has one.
     pub fn bytes(&self) -> Option<Vec<u8>> {
         if !self.is_present {
             return None;

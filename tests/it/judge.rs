@@ -23,6 +23,8 @@ pub struct Answer {
     /// Preloads and auditors that could not be loaded, which did no harm:
     /// `NAME: WHY`.
     pub ignored: Vec<String>,
+    /// What the loader says of versions and symbols.
+    pub said: Vec<String>,
     /// Why the program did not start.
     pub fatal: Option<String>,
     pub status: i32,
@@ -32,6 +34,7 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))?;
         self.ignored.iter().try_for_each(|line| writeln!(f, "ignored: {line}"))?;
+        self.said.iter().try_for_each(|line| writeln!(f, "said: {line}"))?;
         if let Some(fatal) = &self.fatal {
             writeln!(f, "fatal: {fatal}")?;
         }
@@ -76,7 +79,8 @@ pub fn has_loader(musl: bool) -> bool {
 
 impl Bench {
     fn new() -> Result<Bench, String> {
-        let dir = tempfile::Builder::new().prefix("depcollect-").tempdir().map_err(|e| e.to_string())?;
+        let place = memory_dir().unwrap_or_else(std::env::temp_dir);
+        let dir = tempfile::Builder::new().prefix("depcollect-").tempdir_in(place).map_err(|e| e.to_string())?;
         let helper = dir.path().join("judge_helper");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/judge_helper.c");
         let compiler = Command::new("cc").args(["-static", "-O1", "-o"]).arg(&helper).arg(source).output();
@@ -125,6 +129,15 @@ impl Bench {
     }
 }
 
+/// `/dev/shm`, if programs may be started there, also setuid: thousands of
+/// small trees are no work for a journal.
+fn memory_dir() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/mounts").ok()?;
+    let options = mounts.lines().find_map(|l| l.strip_prefix("tmpfs /dev/shm tmpfs ")?.split(' ').next())?;
+    let is_fit = !options.split(',').any(|o| matches!(o, "noexec" | "nosuid" | "ro"));
+    is_fit.then(|| PathBuf::from("/dev/shm"))
+}
+
 fn real(world: &World) -> Answer {
     bench().expect("asked for only where it works").ask(world)
 }
@@ -160,6 +173,10 @@ fn read_line(world: &World, line: &str, answer: &mut Answer) {
         answer.lines.push(format!("{name} => not found: {why}"));
     } else if let Some(rest) = line.strip_prefix("Error relocating ") {
         answer.fatal = Some(rest.to_owned());
+    } else if line.ends_with("CPU ISA level is lower than required") {
+        answer.fatal = Some(line.to_owned());
+    } else if line.starts_with("undefined symbol: ") || line.contains(" (required by ") {
+        answer.said.push(line.replace('\t', " "));
     } else if let Some(rest) = line.strip_prefix('\t') {
         let shown = without_address(rest);
         if shown != "linux-vdso.so.1" {
@@ -173,13 +190,14 @@ fn read_line(world: &World, line: &str, answer: &mut Answer) {
 /// `libx.so' from LD_PRELOAD cannot be preloaded (WHY): ignored.`
 fn ignored(text: &str) -> String {
     let (name, rest) = text.split_once('\'').unwrap_or((text, ""));
-    let why = rest.split_once('(').map_or("", |(_, r)| r);
-    let why = why.strip_suffix("): ignored.").unwrap_or(why);
+    let why = rest.split_once('(').map_or(rest, |(_, r)| r);
+    let why = why.strip_prefix(" cannot be loaded as audit interface: ").unwrap_or(why);
+    let why = why.strip_suffix("; ignored.").or(why.strip_suffix("): ignored.")).unwrap_or(why);
     format!("{name}: {why}")
 }
 
 fn without_address(line: &str) -> &str {
-    match line.rfind(" (0x") {
+    match line.rfind(" (0x").or_else(|| line.rfind(" (0)")) {
         Some(at) if line.ends_with(')') => &line[..at],
         _ => line,
     }

@@ -53,6 +53,8 @@ pub struct Elf {
     pub symbols: Symbols,
     /// Owner, type, contents, alignment.
     pub notes: Vec<Note>,
+    /// Bytes that nothing points to, in the first segment.
+    pub constants: Vec<u8>,
     pub exec_stack: bool,
     pub no_dynamic: bool,
     /// `PT_DYNAMIC` with `p_filesz` 0, as in a file of debug information.
@@ -98,6 +100,7 @@ impl Default for Elf {
             flags_1: 0,
             symbols: Symbols::default(),
             notes: Vec::new(),
+            constants: Vec::new(),
             exec_stack: false,
             no_dynamic: false,
             empty_dynamic: false,
@@ -253,6 +256,7 @@ impl Elf {
             self.write_note(out, note);
         }
         at.property.1 = out.len() - at.property.0;
+        out.bytes.extend(&self.constants);
         out.align(16);
         at.code = out.len();
         out.bytes.resize(out.bytes.len() + 128, 0xc3);

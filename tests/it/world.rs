@@ -8,6 +8,7 @@
 //! /t/h.so = /t/a/libA.so                         a hard link
 //! /t/x -> ../t/a                                 a symbolic link
 //! /t/txt "text"   /t/dir/   /t/fifo |            a text, a directory, a FIFO
+//! - /t/a/libA.so                                 takes an earlier line back
 //! mode /t/dir 000   owner /t/m 65534
 //! cache: libfoo.so.1 303 /odd/libfoo.so.1        an entry of ld.so.cache (see `cachefile.rs`)
 //! conf: /odd   preload-file: liba.so             lines of ld.so.conf, ld.so.preload
@@ -20,7 +21,8 @@
 //!
 //! Words are split at blanks; `\s`, `\n`, `\t`, `\\`, `\xNN` stand for a byte,
 //! `\e` for nothing at all and `\{a*300}` for three hundred `a`. `#` starts a comment line.
-//! The loader itself is placed where the program's `PT_INTERP` expects it
+//! `/t/m`, and the program if it is another, ask for the usual loader unless they
+//! say otherwise. The loader itself is placed where the program's `PT_INTERP` expects it
 //! unless the world says `no-loader`.
 
 use crate::cachefile::CacheSpec;
@@ -119,8 +121,10 @@ impl World {
         match what {
             What::Elf(elf) => Some(elf.bytes()),
             What::Text(text) => Some(text.clone()),
-            What::Copy(from) => self.bytes(&self.entry(from).expect("COPY of what is in the world").what),
-            What::Loader(_) | What::Dir | What::Link(_) | What::Hard(_) | What::Fifo => None,
+            What::Copy(from) | What::Hard(from) => {
+                self.bytes(&self.entry(from).expect("a copy of what is in the world").what)
+            }
+            What::Loader(_) | What::Dir | What::Link(_) | What::Fifo => None,
         }
     }
 }
@@ -132,7 +136,6 @@ struct Reader {
     files: [(&'static str, Vec<u8>); 3],
     interp: Option<Vec<u8>>,
     has_loader: bool,
-    program_is_set: bool,
 }
 
 impl Reader {
@@ -165,7 +168,6 @@ impl Reader {
             ],
             interp: Some(World::default_interp(musl).to_vec()),
             has_loader: true,
-            program_is_set: false,
         }
     }
 
@@ -177,6 +179,13 @@ impl Reader {
         }
         match first {
             "musl" => {}
+            "-" => {
+                self.remove(rest.as_bytes());
+                self.files.iter_mut().filter(|(path, _)| *path == rest).for_each(|(_, text)| text.clear());
+                if rest == "/etc/ld.so.cache" {
+                    self.cache = CacheSpec::default();
+                }
+            }
             "no-loader" => self.has_loader = false,
             "no-proc" => self.world.has_proc = false,
             "cache:" => self.cache.entry(rest),
@@ -186,14 +195,12 @@ impl Reader {
             "musl-path:" => self.file_line(2, rest),
             "env" => {
                 let (name, value) = rest.split_once('=').expect("env NAME=VALUE");
+                self.world.env.retain(|(n, _)| n != name.as_bytes());
                 self.world.env.push((unescape(name), unescape(value)));
             }
             "cwd" => self.world.cwd = unescape(rest),
             "arg0" => self.world.arg0 = Some(unescape(rest)),
-            "program" => {
-                self.world.program = unescape(rest);
-                self.program_is_set = true;
-            }
+            "program" => self.world.program = unescape(rest),
             "uid" => self.world.uid = rest.parse().expect("uid NUMBER"),
             "launch" => self.launch(rest),
             "mode" | "owner" => self.attribute(first, rest),
@@ -265,7 +272,7 @@ impl Reader {
             "LOADER-MUSL" => What::Loader(true),
             _ => {
                 let mut elf = worldelf::parse(rest, World::default_interp(self.world.musl));
-                let is_program = path == b"/t/m" && !self.program_is_set || path == self.world.program;
+                let is_program = path == b"/t/m" || path == self.world.program;
                 let has_interp = !rest.contains("NOINTERP") && !rest.contains("INTERP ");
                 if is_program && has_interp {
                     elf.interp = Some(World::default_interp(self.world.musl).to_vec());
@@ -275,8 +282,14 @@ impl Reader {
         }
     }
 
+    /// A later line replaces an earlier one of the same path.
     fn add(&mut self, path: Vec<u8>, what: What) {
+        self.remove(&path);
         self.world.entries.push(Entry { path, what, mode: None, owner: 0 });
+    }
+
+    fn remove(&mut self, path: &[u8]) {
+        self.world.entries.retain(|e| e.path != path);
     }
 
     fn finish(mut self) -> World {

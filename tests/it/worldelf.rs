@@ -11,6 +11,7 @@
 //! | `EXPORT a`, `CALL a`, `DATA a`, `WEAK a`, `NOHASH` | symbols |
 //! | `VERNEED file V1 V2?`, `VERDEF base V1` | versions |
 //! | `ABINOTE os a b c`, `ISA n`, `BUILDID words`, `DLOPEN text`, `PACKAGE text` | notes |
+//! | `GLIBC 2.41-1 Debian dir…` | what tells a loader's version and directories |
 //! | `NODYNAMIC`, `EMPTYDYNAMIC`, `NOLOAD`, `EXECSTACK`, `CUT n`, `PATCH offset byte…` | damage |
 
 use crate::synth::{self, Elf, Note, NoteDesc};
@@ -124,6 +125,10 @@ fn symbols(elf: &mut Elf, key: &str, values: &[&str]) -> bool {
 
 fn notes(elf: &mut Elf, key: &str, values: &[&str]) -> bool {
     let words = || values.iter().map(|v| number(v) as u32).collect::<Vec<_>>();
+    if key == "GLIBC" {
+        elf.constants = glibc_constants(values);
+        return true;
+    }
     let text = || {
         let mut bytes = unescape(&values.join(" "));
         bytes.push(0);
@@ -140,6 +145,19 @@ fn notes(elf: &mut Elf, key: &str, values: &[&str]) -> bool {
     };
     elf.notes.push(Note { owner, kind, desc });
     true
+}
+
+/// The strings in a glibc loader that its version and directories are read from.
+fn glibc_constants(values: &[&str]) -> Vec<u8> {
+    let [version, vendor, dirs @ ..] = values else { panic!("GLIBC VERSION VENDOR DIR...") };
+    let release = version.split('-').next().expect("a version");
+    let line = if *vendor == "upstream" {
+        format!("ld.so (GNU libc) stable release version {release}.\n\0")
+    } else {
+        format!("ld.so ({vendor} GLIBC {version}) stable release version {release}.\n\0")
+    };
+    let dirs: String = dirs.iter().map(|d| format!("{d}\0")).collect();
+    format!("\0{line}/etc/ld.so.cache\0\0{dirs}\0").into_bytes()
 }
 
 fn damage(elf: &mut Elf, key: &str, values: &[&str]) -> bool {

@@ -1,0 +1,136 @@
+//! What there is to say about a closure, in the words of whoever would say it:
+//! the kernel, ld.so, musl.
+
+use std::rc::Rc;
+
+use super::runtime::NoRuntime;
+use super::session::Seen;
+use super::{Closure, Edge, How, Miss, Outcome, Program, Runtime, Session, Want, hints};
+use crate::finding::{Finding, Severity};
+use crate::loader::{Family, Rule};
+
+/// Adds the findings of every edge to those of the walk.
+pub(super) fn of_walk(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure: &mut Closure) {
+    let mut findings = Vec::new();
+    for edge in &closure.edges {
+        findings.extend(of_edge(session, runtime, closure, edge));
+    }
+    findings.extend(library_path_mattered(closure));
+    // What was loaded is said before what was checked when all was loaded.
+    findings.append(&mut closure.findings);
+    findings.dedup();
+    closure.findings = findings;
+}
+
+fn of_edge(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure: &Closure, edge: &Edge) -> Option<Finding> {
+    match &edge.outcome {
+        Outcome::Missing(miss) => Some(missing(session, runtime, closure, edge, miss)),
+        Outcome::Dies(death) => Some(Finding {
+            severity: severity_of(edge.want),
+            code: "dies",
+            subject: death.subject.clone(),
+            message: death.words.clone().into_bytes(),
+            hint: what_for(closure, edge),
+        }),
+        Outcome::Found { to, how: How::Opened(Rule::Conf) } => Some(Finding {
+            severity: Severity::Warning,
+            code: "not-in-cache",
+            subject: closure.object(*to).path.to_vec(),
+            message: b"found through ld.so.conf; the loader does not find it before ldconfig has run".to_vec(),
+            hint: None,
+        }),
+        Outcome::Found { .. } | Outcome::Vdso | Outcome::Apart => None,
+    }
+}
+
+/// A preload, an audit module and an auxiliary filtee may be absent.
+fn severity_of(want: Want) -> Severity {
+    match want {
+        Want::Interp | Want::Needed | Want::Filter => Severity::Error,
+        Want::PreloadEnv | Want::PreloadFile | Want::Audit => Severity::Warning,
+        Want::Auxiliary => Severity::Note,
+    }
+}
+
+fn missing(
+    session: &mut Session<'_>,
+    runtime: &Rc<Runtime>,
+    closure: &Closure,
+    edge: &Edge,
+    miss: &Miss,
+) -> Finding {
+    let needed_by = &closure.object(edge.from).path;
+    let words: &[u8] = match (edge.want, runtime.family) {
+        (Want::PreloadEnv | Want::PreloadFile, _) => b"cannot be preloaded (cannot open shared object file): ignored",
+        (_, Family::Glibc) if miss.other_class => b"wrong ELF class",
+        (_, Family::Glibc) => b"cannot open shared object file: No such file or directory",
+        (_, Family::Musl) => b"No such file or directory",
+    };
+    Finding {
+        severity: severity_of(edge.want),
+        code: "missing",
+        subject: edge.name.to_vec(),
+        message: [words, b" (needed by ", needed_by, b")"].concat(),
+        hint: hints::for_missing(session, closure, edge, miss),
+    }
+}
+
+/// Who asked for what kills the process.
+fn what_for(closure: &Closure, edge: &Edge) -> Option<Vec<u8>> {
+    let by = &closure.object(edge.from).path;
+    Some([b"it stands in the way of `", &edge.name[..], b"`, needed by `", by, b"`"].concat())
+}
+
+fn library_path_mattered(closure: &Closure) -> Option<Finding> {
+    let by_path = |edge: &Edge| {
+        matches!(edge.outcome, Outcome::Found { how: How::Opened(Rule::LibraryPath) | How::SameFile(Rule::LibraryPath), .. })
+    };
+    let count = closure.edges.iter().filter(|edge| by_path(edge)).count();
+    (count > 0).then(|| Finding {
+        severity: Severity::Note,
+        code: "library-path",
+        subject: closure.program.clone(),
+        message: format!("{count} of its libraries were found through the library path").into_bytes(),
+        hint: None,
+    })
+}
+
+pub(super) fn no_loader(program: &Program) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        code: "no-loader",
+        subject: program.path.clone(),
+        message: b"it names no interpreter, and the root has no loader for its machine".to_vec(),
+        hint: Some(b"--loader PATH names the one to ask".to_vec()),
+    }
+}
+
+/// The kernel's words, or ours where it has none.
+pub(super) fn words_of(no: &NoRuntime) -> String {
+    match no {
+        NoRuntime::Seen(Seen::Error { errno, .. }) => {
+            let error = std::io::Error::from_raw_os_error(*errno).to_string();
+            let words = error.split(" (os error").next().unwrap_or_default();
+            format!("cannot be opened: {words}")
+        }
+        NoRuntime::Seen(Seen::Directory) => "is a directory".into(),
+        NoRuntime::Seen(Seen::Special(what)) => format!("is a {what}"),
+        NoRuntime::Seen(Seen::Unreadable(error)) => format!("cannot be read: {error}"),
+        NoRuntime::Seen(Seen::File(_)) => "is no ELF file that can be loaded".into(),
+        NoRuntime::NotExecutable => "is not executable: Permission denied".into(),
+        NoRuntime::Unknown => "is neither glibc's loader nor musl's".into(),
+        NoRuntime::OtherTarget => "is for another machine than the program".into(),
+    }
+}
+
+pub(super) fn cure_of(no: &NoRuntime) -> Option<Vec<u8>> {
+    let cure: &[u8] = match no {
+        NoRuntime::Seen(Seen::Error { .. }) => {
+            b"the kernel reports this as if the program itself did not exist; install the loader's package, or build the program for this root"
+        }
+        NoRuntime::NotExecutable => b"chmod +x it: the kernel demands it even of root",
+        NoRuntime::Unknown => b"uClibc, bionic and others follow rules of their own, which are not modelled",
+        NoRuntime::Seen(_) | NoRuntime::OtherTarget => return None,
+    };
+    Some(cure.to_vec())
+}

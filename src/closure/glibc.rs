@@ -1,0 +1,533 @@
+//! glibc's walk: preloads, then breadth first over NEEDED, with filtees put
+//! before their owners (elf/rtld.c `dl_main`, elf/dl-deps.c
+//! `_dl_map_object_deps`). The first name that kills the process ends it; a
+//! missing one does not, as in ld.so's own trace mode.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::lists::Lists;
+use super::search::{Answer, SearchKey};
+use super::session::ListNo;
+use super::{
+    Closure, Death, Edge, How, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Want, versions,
+};
+use crate::elf::{AskKind, Facts};
+use crate::intern::{Map, Marks, Name};
+use crate::loader::{Launch, Version, glibc, machine, token};
+use crate::root::FileId;
+
+const PROGRAM: ObjectId = ObjectId(0);
+const LDSO: ObjectId = ObjectId(1);
+/// In the table of names: the kernel's object, which has no file.
+const VDSO: u32 = u32::MAX;
+
+pub(super) fn walk(session: &mut Session<'_>, program: &Program, runtime: &Rc<Runtime>, closure: &mut Closure) {
+    let mut walk = Walk::new(session, program, runtime, closure);
+    walk.start();
+    if !walk.closure.is_apart {
+        walk.audits();
+        walk.preloads();
+    }
+    walk.breadth_first();
+    walk.place_ldso();
+    walk.end();
+    versions::check(session, closure);
+}
+
+struct Walk<'w, 'a> {
+    session: &'w mut Session<'a>,
+    closure: &'w mut Closure,
+    runtime: Rc<Runtime>,
+    runtime_no: u32,
+    library_path: ListNo,
+    secure: bool,
+    launch: Launch,
+    /// Who answers to a name: the first of ld.so's list that has it.
+    known: Marks,
+    inodes: Map<FileId, ObjectId>,
+    /// What was reached, in the order of symbol look-up.
+    reached: Vec<ObjectId>,
+    is_reached: Vec<bool>,
+    /// Its own requests were made.
+    is_done: Vec<bool>,
+    lists: Vec<Lists>,
+    is_dead: bool,
+}
+
+impl<'w, 'a> Walk<'w, 'a> {
+    fn new(
+        session: &'w mut Session<'a>,
+        program: &Program,
+        runtime: &Rc<Runtime>,
+        closure: &'w mut Closure,
+    ) -> Self {
+        let launch = session.settings.launch;
+        let mut known = std::mem::take(&mut session.marks);
+        known.clear();
+        Walk {
+            runtime_no: session.runtime_no(runtime),
+            secure: program.is_secure(launch),
+            session,
+            closure,
+            runtime: Rc::clone(runtime),
+            library_path: ListNo::EMPTY,
+            launch,
+            known,
+            inodes: Map::default(),
+            reached: vec![PROGRAM],
+            is_reached: Vec::new(),
+            is_done: Vec::new(),
+            lists: Vec::new(),
+            is_dead: false,
+        }
+    }
+
+    fn end(self) {
+        self.session.marks = self.known;
+    }
+
+    /// The program, then ld.so, then the kernel's object: all three answer to
+    /// names before any file is searched for.
+    fn start(&mut self) {
+        let name = Arc::clone(&self.runtime.path);
+        self.closure.objects.push(Object {
+            role: Role::Interpreter,
+            path: Arc::clone(&name),
+            found: self.runtime.found.clone(),
+            names: vec![Arc::clone(&name)],
+            wanted_by: Some(PROGRAM),
+            rule: None,
+        });
+        let outcome = Outcome::Found { to: LDSO, how: How::Builtin };
+        self.closure.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
+        if self.launch == Launch::LdSo {
+            // ld.so mapped it itself: under its path, and with its inode on record.
+            let path = Arc::clone(&self.closure.object(PROGRAM).path);
+            self.closure.objects[PROGRAM.0 as usize].names.push(path);
+            self.inodes.insert(self.closure.object(PROGRAM).found.file.stat.id, PROGRAM);
+        }
+        self.is_reached = vec![true, false];
+        self.is_done = vec![false, true];
+        self.learn_names();
+        for id in [PROGRAM, LDSO] {
+            let lists = self.lists_of(id);
+            self.lists.push(lists);
+        }
+        self.library_path = self.library_path();
+    }
+
+    /// Fills the table of names anew, in the order of ld.so's list. What a
+    /// filter put before the program is not in that list.
+    fn learn_names(&mut self) {
+        self.known.clear();
+        let loaded: Vec<ObjectId> = self.closure.loaded().skip_while(|id| *id != PROGRAM).collect();
+        self.learn(PROGRAM);
+        self.learn(LDSO);
+        let vdso = self.session.names.intern(machine::vdso_name(&self.runtime.target).as_bytes());
+        self.learn_name(vdso, VDSO);
+        for id in loaded {
+            self.learn(id);
+        }
+    }
+
+    fn learn(&mut self, id: ObjectId) {
+        let object = self.closure.object(id);
+        // The program's l_name is the empty string.
+        let own: &[u8] = if id == PROGRAM { b"" } else { &object.path };
+        let mut names = vec![self.session.names.intern(own)];
+        names.extend(object.names.iter().map(|name| self.session.names.intern(name)));
+        names.extend(object.found.facts().soname().map(|name| self.session.names.intern(name)));
+        for name in names {
+            self.learn_name(name, id.0);
+        }
+    }
+
+    fn learn_name(&mut self, name: Name, value: u32) {
+        if self.known.get(name).is_none() {
+            self.known.set(name, value);
+        }
+    }
+
+    fn breadth_first(&mut self) {
+        let mut at = 0;
+        while at < self.reached.len() && !self.is_dead {
+            let id = self.reached[at];
+            if self.is_done[id.0 as usize] {
+                at += 1;
+            } else {
+                self.is_done[id.0 as usize] = true;
+                self.requests_of(id, at);
+            }
+        }
+    }
+
+    /// `at` is the place of the object in `reached`; filtees push it back.
+    fn requests_of(&mut self, id: ObjectId, mut at: usize) {
+        let found = self.closure.object(id).found.clone();
+        let facts = found.facts();
+        for ask in &facts.asks {
+            if self.is_dead {
+                return;
+            }
+            let name = facts.str(ask.name);
+            match ask.kind {
+                AskKind::Needed => {
+                    if let Some(to) = self.request(id, Want::Needed, name) {
+                        self.reach(to);
+                    }
+                }
+                AskKind::Auxiliary => self.filtee(id, Want::Auxiliary, name, &mut at),
+                AskKind::Filter => self.filtee(id, Want::Filter, name, &mut at),
+            }
+        }
+    }
+
+    fn reach(&mut self, to: ObjectId) {
+        if !std::mem::replace(&mut self.is_reached[to.0 as usize], true) {
+            self.reached.push(to);
+        }
+    }
+
+    /// A filtee goes before its owner, also one that stands behind it already;
+    /// one that stands before it stays there.
+    fn filtee(&mut self, owner: ObjectId, want: Want, name: &[u8], at: &mut usize) {
+        let Some(to) = self.request(owner, want, name) else { return };
+        if std::mem::replace(&mut self.is_reached[to.0 as usize], true) {
+            let Some(behind) = self.reached[*at..].iter().position(|id| *id == to) else { return };
+            if behind == 0 {
+                return;
+            }
+            self.reached.remove(*at + behind);
+        }
+        self.reached.insert(*at, to);
+        *at += 1;
+        let order = &mut self.closure.order;
+        order.retain(|slot| *slot != Slot::Object(to));
+        let before = order.iter().position(|slot| *slot == Slot::Object(owner)).unwrap_or(order.len());
+        if to != LDSO {
+            order.insert(before, Slot::Object(to));
+        }
+        self.learn_names();
+    }
+
+    /// Where ld.so was asked for, behind what precedes it in look-up order.
+    /// Nobody asked: it is in the process, but not in its own list.
+    fn place_ldso(&mut self) {
+        let Some(at) = self.reached.iter().position(|id| *id == LDSO) else { return };
+        let before = at.checked_sub(1).map(|before| Slot::Object(self.reached[before]));
+        let order = &mut self.closure.order;
+        let place = order.iter().position(|slot| Some(*slot) == before).map_or(0, |place| place + 1);
+        order.insert(place, Slot::Object(LDSO));
+    }
+
+    /// One name, asked for by one object. `Some`: an object of this process.
+    fn request(&mut self, from: ObjectId, want: Want, written: &[u8]) -> Option<ObjectId> {
+        let name = match self.expand_name(from, want, written) {
+            Ok(name) => name?,
+            Err(words) => {
+                self.edge(from, want, Arc::from(written), death(written, words));
+                return None;
+            }
+        };
+        let number = self.session.names.intern(&name);
+        let text = self.session.names.text(number);
+        let outcome = match self.known.get(number) {
+            Some(VDSO) => Outcome::Vdso,
+            Some(LDSO_NUMBER) => Outcome::Found { to: LDSO, how: How::Builtin },
+            Some(to) => Outcome::Found { to: ObjectId(to), how: How::AlreadyLoaded },
+            None => self.open(from, want, number),
+        };
+        let found = match &outcome {
+            Outcome::Found { to, .. } => Some(*to),
+            Outcome::Vdso | Outcome::Missing(_) | Outcome::Dies(_) | Outcome::Apart => None,
+        };
+        if let Some(to) = found {
+            self.add_name(to, number, &text);
+        }
+        self.edge(from, want, text, outcome);
+        found
+    }
+
+    fn add_name(&mut self, to: ObjectId, number: Name, text: &Arc<[u8]>) {
+        self.learn_name(number, to.0);
+        let object = &mut self.closure.objects[to.0 as usize];
+        if *object.path != **text && !object.names.contains(text) {
+            object.names.push(Arc::clone(text));
+        } else if object.names.is_empty() {
+            object.names.push(Arc::clone(text));
+        }
+    }
+
+    fn edge(&mut self, from: ObjectId, want: Want, name: Arc<[u8]>, outcome: Outcome) {
+        match &outcome {
+            // Only NEEDED and filters are faked in ld.so's list.
+            Outcome::Missing(_) if matches!(want, Want::Needed | Want::Auxiliary | Want::Filter) => {
+                self.closure.order.push(Slot::Missing(self.closure.edges.len()));
+            }
+            // For a preload or a filtee that may be absent, death is demoted to a miss.
+            Outcome::Dies(_) => self.is_dead |= matches!(want, Want::Needed | Want::Filter),
+            Outcome::Missing(_) | Outcome::Found { .. } | Outcome::Vdso | Outcome::Apart => {}
+        }
+        self.closure.edges.push(Edge { from, want, name, outcome });
+    }
+
+    /// `Ok(None)`: the request is passed over. glibc has the flag the wrong way
+    /// round: an empty expansion is fatal for DT_AUXILIARY alone.
+    fn expand_name(&mut self, from: ObjectId, want: Want, written: &[u8]) -> Result<Option<Vec<u8>>, &'static str> {
+        if !token::has_token(written) || !matches!(want, Want::Needed | Want::Auxiliary | Want::Filter) {
+            return Ok(Some(written.to_vec()));
+        }
+        if self.secure {
+            return Err("DST not allowed in SUID/SGID programs");
+        }
+        let origin = self.origin_of(from);
+        let expanded = self.expand(written, &origin, false).filter(|e| !e.is_empty());
+        match (expanded, want) {
+            (None, Want::Auxiliary) => Err("empty dynamic string token substitution"),
+            (expanded, _) => Ok(expanded),
+        }
+    }
+
+    fn open(&mut self, from: ObjectId, want: Want, number: Name) -> Outcome {
+        let is_preload = matches!(want, Want::PreloadEnv | Want::PreloadFile);
+        let key = SearchKey {
+            runtime: self.runtime_no,
+            name: number,
+            chain: self.chain_of(from),
+            library_path: self.library_path,
+            nodeflib: self.closure.object(from).found.facts().nodeflib(),
+            trusted_only: self.secure && is_preload,
+        };
+        let answer = self.session.search(key);
+        let (path, found, rule) = match &*answer {
+            Answer::Found { path, found, rule } => (path, found, *rule),
+            Answer::Missing(miss) => return Outcome::Missing(Arc::clone(miss)),
+            Answer::Dies { path, words } => return death(path, words),
+        };
+        if let Some(&to) = self.inodes.get(&found.file.stat.id) {
+            return Outcome::Found { to, how: How::SameFile(rule) };
+        }
+        if let Some(words) = self.refusal(found.facts()) {
+            return death(&self.session.names.text(number), words);
+        }
+        let to = ObjectId(self.closure.objects.len() as u32);
+        let role = match want {
+            Want::PreloadEnv | Want::PreloadFile => Role::Preload,
+            Want::Auxiliary | Want::Filter => Role::Filtee,
+            Want::Needed | Want::Interp | Want::Audit => Role::Library,
+        };
+        let wanted_by = Some(from);
+        let (path, found) = (Arc::clone(path), found.clone());
+        self.inodes.insert(found.file.stat.id, to);
+        self.closure.objects.push(Object { role, path, found, names: Vec::new(), wanted_by, rule: Some(rule) });
+        self.closure.order.push(Slot::Object(to));
+        self.is_reached.push(false);
+        self.is_done.push(false);
+        let lists = self.lists_of(to);
+        self.lists.push(lists);
+        self.learn(to);
+        Outcome::Found { to, how: How::Opened(rule) }
+    }
+
+    /// The version is read only where it matters.
+    fn refusal(&self, facts: &Facts) -> Option<&'static str> {
+        let version = || self.runtime.about(self.session.root).version;
+        let version = if facts.is_pie_flagged() { version() } else { Version(2, 36) };
+        glibc::refusal(facts, version)
+    }
+
+    /// `LD_PRELOAD`, then `/etc/ld.so.preload`; one that cannot be loaded is
+    /// reported by ld.so and ignored.
+    fn preloads(&mut self) {
+        let environment = self.session.settings.preload.clone().unwrap_or_default();
+        for name in environment.split(|b| matches!(b, b' ' | b':')).filter(|name| !name.is_empty()) {
+            if !(self.secure && name.contains(&b'/')) {
+                self.preload(Want::PreloadEnv, name);
+            }
+        }
+        let file = self.runtime.preload_file(self.session.root);
+        for name in file.iter() {
+            self.preload(Want::PreloadFile, name);
+        }
+    }
+
+    fn preload(&mut self, want: Want, name: &[u8]) {
+        if let Some(to) = self.request(PROGRAM, want, name) {
+            self.reach(to);
+        }
+    }
+
+    /// DT_AUDIT and DT_DEPAUDIT of the program itself (2.32 and newer), each
+    /// module in a namespace of its own, looked up without any path list.
+    fn audits(&mut self) {
+        let found = self.closure.object(PROGRAM).found.clone();
+        let facts = found.facts();
+        let spans = [facts.audit, facts.depaudit];
+        if spans == [None, None] || self.runtime.about(self.session.root).version < Version(2, 32) {
+            return;
+        }
+        for list in spans.into_iter().flatten() {
+            for name in facts.str(list).split(|&b| b == b':').filter(|name| !name.is_empty()) {
+                if !(self.secure && name.contains(&b'/')) {
+                    self.audit(name);
+                }
+            }
+        }
+    }
+
+    fn audit(&mut self, name: &[u8]) {
+        let number = self.session.names.intern(name);
+        let key = SearchKey {
+            runtime: self.runtime_no,
+            name: number,
+            chain: super::session::ChainNo::EMPTY,
+            library_path: self.library_path,
+            nodeflib: false,
+            trusted_only: self.secure,
+        };
+        let outcome = match &*self.session.search(key) {
+            Answer::Found { path, found, .. } => {
+                let program = Program { path: path.to_vec(), found: found.clone() };
+                let closure = super::start::close_apart(self.session, &program, &self.runtime);
+                self.closure.audits.push(closure);
+                Outcome::Apart
+            }
+            Answer::Missing(miss) => Outcome::Missing(Arc::clone(miss)),
+            Answer::Dies { path, words } => death(path, words),
+        };
+        let text = self.session.names.text(number);
+        self.edge(PROGRAM, Want::Audit, text, outcome);
+    }
+}
+
+const LDSO_NUMBER: u32 = LDSO.0;
+
+fn death(subject: &[u8], words: &str) -> Outcome {
+    Outcome::Dies(Arc::new(Death { subject: subject.to_vec(), words: words.into() }))
+}
+
+/// The path lists of objects, in this walk.
+impl Walk<'_, '_> {
+    pub(super) fn lists_of(&mut self, id: ObjectId) -> Lists {
+        let found = self.closure.object(id).found.clone();
+        let facts = found.facts();
+        let (rpath, runpath) = (facts.rpath(), facts.runpath());
+        if id == LDSO || rpath.is_none() && runpath.is_none() {
+            return Lists::default();
+        }
+        let origin = self.origin_of(id);
+        // An object that has both tags has no RPATH.
+        let rpath = rpath.filter(|_| runpath.is_none()).map(|list| self.split(id, list, b":", &origin));
+        let runpath = runpath.map(|list| self.split(id, list, b":", &origin));
+        Lists { rpath: rpath.unwrap_or_default(), runpath, ..Lists::default() }
+    }
+
+    fn library_path(&mut self) -> ListNo {
+        let list = self.session.settings.library_path.clone().filter(|_| !self.secure).unwrap_or_default();
+        let origin = self.origin_of(PROGRAM);
+        let dirs = self.split(PROGRAM, &list, b":;", &origin);
+        self.session.list_no(dirs)
+    }
+
+    /// `fillin_rpath`: an empty element is the working directory, one that
+    /// becomes empty by expansion is dropped, an empty list is no list.
+    fn split(
+        &mut self,
+        of: ObjectId,
+        list: &[u8],
+        separators: &[u8],
+        origin: &[u8],
+    ) -> Vec<crate::loader::Dir> {
+        let mut dirs: Vec<crate::loader::Dir> = Vec::new();
+        if list.is_empty() {
+            return dirs;
+        }
+        for element in list.split(|b| separators.contains(b)) {
+            let Some(dir) = self.element(of, element, origin) else { continue };
+            let dir = crate::loader::Dir::from(dir);
+            if !dirs.contains(&dir) {
+                dirs.push(dir);
+            }
+        }
+        dirs
+    }
+
+    fn element(&mut self, of: ObjectId, element: &[u8], origin: &[u8]) -> Option<Vec<u8>> {
+        if element.is_empty() {
+            return Some(Vec::new());
+        }
+        let must_be_trusted = self.secure && of == PROGRAM && token::has_origin(element);
+        let mut dir = self.expand(element, origin, must_be_trusted)?;
+        while dir.len() > 1 && dir.ends_with(b"/") {
+            dir.pop();
+        }
+        match dir.last() {
+            None => None,
+            Some(b'/') => Some(dir),
+            Some(_) => {
+                dir.push(b'/');
+                Some(dir)
+            }
+        }
+    }
+
+    fn expand(&mut self, text: &[u8], origin: &[u8], must_be_trusted: bool) -> Option<Vec<u8>> {
+        if !token::has_token(text) {
+            return Some(text.to_vec());
+        }
+        let about = token::needs_loader(text).then(|| self.runtime.about(self.session.root));
+        let tokens = token::Tokens {
+            origin: Some(origin),
+            lib: about.as_ref().map(|about| about.lib.as_slice()),
+            platform: self.runtime.cpu.platform.as_deref(),
+            secure: self.secure,
+        };
+        let expanded = token::expand(text, &tokens)?;
+        (!must_be_trusted || self.is_trusted(&expanded)).then_some(expanded)
+    }
+
+    /// `is_trusted_path_normalize`: below a system directory, without looking at
+    /// the file system.
+    fn is_trusted(&self, path: &[u8]) -> bool {
+        let mut parts: Vec<&[u8]> = Vec::new();
+        for part in path.split(|&b| b == b'/') {
+            match part {
+                b"" | b"." => {}
+                b".." => drop(parts.pop()),
+                part => parts.push(part),
+            }
+        }
+        let mut whole = vec![b'/'];
+        for part in parts {
+            whole.extend_from_slice(part);
+            whole.push(b'/');
+        }
+        let (_, dirs) = self.runtime.system_dirs(self.session.root);
+        path.starts_with(b"/") && dirs.iter().any(|dir| whole.starts_with(dir))
+    }
+
+    /// `$ORIGIN`: for the program as the kernel starts it, the directory of the
+    /// real file; for anything else, of its path as spelled.
+    fn origin_of(&self, id: ObjectId) -> Vec<u8> {
+        let object = self.closure.object(id);
+        let is_program = id == PROGRAM && !self.closure.is_apart;
+        let resolved = is_program
+            && (self.launch == Launch::Exec || self.runtime.about(self.session.root).version >= Version(2, 42));
+        let path = match resolved {
+            true => object.found.real_path(self.session.root).as_bytes().to_vec(),
+            false => self.session.absolute(&object.path),
+        };
+        crate::path::dirname(&path).unwrap_or(b"/").to_vec()
+    }
+
+    fn chain_of(&mut self, from: ObjectId) -> super::session::ChainNo {
+        let own = &self.lists[from.0 as usize];
+        if let Some(known) = own.chain.get() {
+            return *known;
+        }
+        let links = super::lists::chain(&self.lists, from, |id| self.closure.object(id).wanted_by);
+        let number = self.session.chain_no(links);
+        *self.lists[from.0 as usize].chain.get_or_init(|| number)
+    }
+}

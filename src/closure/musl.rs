@@ -1,0 +1,249 @@
+//! musl's walk: breadth first over NEEDED, everything else of the file is
+//! ignored (ldso/dynlink.c, `load_deps`).
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::runtime::with_file;
+use super::search::{Answer, SearchKey};
+use super::session::{ChainNo, ListNo, Seen};
+use super::{
+    Closure, Edge, How, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Want,
+};
+use crate::elf;
+use crate::intern::Map;
+use crate::loader::{ChainLink, Launch, musl, token};
+use crate::root::FileId;
+
+pub(super) fn walk(session: &mut Session<'_>, program: &Program, runtime: &Rc<Runtime>, closure: &mut Closure) {
+    let mut walk = Walk::new(session, program, runtime, closure);
+    walk.start();
+    walk.preloads();
+    let mut next = 0;
+    while next < walk.closure.objects.len() {
+        walk.needed_of(ObjectId(next as u32));
+        next += 1;
+    }
+}
+
+struct Walk<'w, 'a> {
+    session: &'w mut Session<'a>,
+    closure: &'w mut Closure,
+    runtime: Rc<Runtime>,
+    runtime_no: u32,
+    library_path: ListNo,
+    secure: bool,
+    launch: Launch,
+    /// What a search found, by the base name it was found under.
+    shortnames: Map<Arc<[u8]>, ObjectId>,
+    inodes: Map<FileId, ObjectId>,
+    has_shortname: Vec<bool>,
+    chains: Vec<ChainNo>,
+    preload_chain: ChainNo,
+}
+
+const PROGRAM: ObjectId = ObjectId(0);
+const LDSO: ObjectId = ObjectId(1);
+
+impl<'w, 'a> Walk<'w, 'a> {
+    fn new(
+        session: &'w mut Session<'a>,
+        program: &Program,
+        runtime: &Rc<Runtime>,
+        closure: &'w mut Closure,
+    ) -> Self {
+        let launch = session.settings.launch;
+        let secure = program.is_secure(launch);
+        let list = session.settings.library_path.clone().filter(|_| !secure).unwrap_or_default();
+        Walk {
+            library_path: session.list_no(musl::split(&list)),
+            runtime_no: session.runtime_no(runtime),
+            session,
+            closure,
+            runtime: Rc::clone(runtime),
+            secure,
+            launch,
+            shortnames: Map::default(),
+            inodes: Map::default(),
+            has_shortname: Vec::new(),
+            chains: Vec::new(),
+            preload_chain: ChainNo::EMPTY,
+        }
+    }
+
+    /// The program and the loader, which is libc as well.
+    fn start(&mut self) {
+        let name = Arc::clone(&self.runtime.path);
+        self.closure.objects.push(Object {
+            role: Role::Interpreter,
+            path: Arc::clone(&name),
+            found: self.runtime.found.clone(),
+            names: vec![Arc::clone(&name)],
+            wanted_by: Some(PROGRAM),
+            rule: None,
+        });
+        let outcome = Outcome::Found { to: LDSO, how: How::Builtin };
+        self.closure.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
+        self.closure.order.push(Slot::Object(LDSO));
+        self.has_shortname = vec![false, true];
+        self.shortnames.insert(Arc::from(&b"libc.so"[..]), LDSO);
+        let own = self.chain_of(PROGRAM);
+        self.chains = vec![own, ChainNo::EMPTY];
+    }
+
+    /// Bare names are looked up without a requester: no path list but the
+    /// environment's counts. One that is missing is ignored.
+    fn preloads(&mut self) {
+        let list = self.session.settings.preload.clone().filter(|_| !self.secure).unwrap_or_default();
+        let is_separator = |b: &u8| b.is_ascii_whitespace() || *b == 0x0b || *b == b':';
+        for name in list.split(is_separator).filter(|name| !name.is_empty()) {
+            let chain = self.preload_chain;
+            self.request(PROGRAM, Want::PreloadEnv, name, chain);
+        }
+    }
+
+    fn needed_of(&mut self, from: ObjectId) {
+        let found = self.closure.object(from).found.clone();
+        if from == LDSO {
+            return;
+        }
+        let chain = self.chains[from.0 as usize];
+        for name in found.facts().needed() {
+            self.request(from, Want::Needed, name, chain);
+        }
+    }
+
+    fn request(&mut self, from: ObjectId, want: Want, name: &[u8], chain: ChainNo) {
+        let name_no = self.session.names.intern(name);
+        let text = self.session.names.text(name_no);
+        let outcome = if name.is_empty() {
+            Outcome::Missing(Arc::default())
+        } else if musl::is_builtin(name) || *name == *self.runtime.path {
+            Outcome::Found { to: LDSO, how: How::Builtin }
+        } else if let Some(&to) = self.shortnames.get(name).filter(|_| !name.contains(&b'/')) {
+            Outcome::Found { to, how: How::AlreadyLoaded }
+        } else {
+            let key = SearchKey {
+                runtime: self.runtime_no,
+                name: name_no,
+                chain,
+                library_path: self.library_path,
+                nodeflib: false,
+                trusted_only: false,
+            };
+            self.open(from, want, &text, key)
+        };
+        if let Outcome::Found { to, .. } = outcome {
+            let names = &mut self.closure.objects[to.0 as usize].names;
+            if !names.contains(&text) {
+                names.push(Arc::clone(&text));
+            }
+        }
+        self.closure.edges.push(Edge { from, want, name: text, outcome });
+    }
+
+    fn open(&mut self, from: ObjectId, want: Want, name: &Arc<[u8]>, key: SearchKey) -> Outcome {
+        let answer = self.session.search(key);
+        let (path, found, rule) = match &*answer {
+            Answer::Found { path, found, rule } => (path, found, *rule),
+            Answer::Missing(miss) => return Outcome::Missing(Arc::clone(miss)),
+            Answer::Dies { path, words } => {
+                return Outcome::Dies(Arc::new(super::Death { subject: path.clone(), words: (*words).into() }));
+            }
+        };
+        let searched = !name.contains(&b'/');
+        if let Some(&to) = self.inodes.get(&found.file.stat.id) {
+            if searched && !self.has_shortname[to.0 as usize] {
+                let path = Arc::clone(&self.closure.object(to).path);
+                self.give_shortname(to, &path);
+            }
+            return Outcome::Found { to, how: How::SameFile(rule) };
+        }
+        // A second libc, reached by its path, is replaced by the loader.
+        if self.is_a_libc(path) {
+            return Outcome::Found { to: LDSO, how: How::Builtin };
+        }
+        let to = ObjectId(self.closure.objects.len() as u32);
+        let role = if want == Want::Needed { Role::Library } else { Role::Preload };
+        self.closure.objects.push(Object {
+            role,
+            path: Arc::clone(path),
+            found: found.clone(),
+            names: Vec::new(),
+            wanted_by: (want == Want::Needed).then_some(from),
+            rule: Some(rule),
+        });
+        self.closure.order.push(Slot::Object(to));
+        self.inodes.insert(found.file.stat.id, to);
+        self.has_shortname.push(false);
+        if searched {
+            self.give_shortname(to, path);
+        }
+        let chain = self.chain_of(to);
+        self.chains.push(chain);
+        Outcome::Found { to, how: How::Opened(rule) }
+    }
+
+    fn give_shortname(&mut self, to: ObjectId, path: &[u8]) {
+        let short: Arc<[u8]> = Arc::from(crate::path::basename(path));
+        if !self.shortnames.contains(&short) {
+            self.shortnames.insert(short, to);
+        }
+        self.has_shortname[to.0 as usize] = true;
+    }
+
+    fn is_a_libc(&mut self, path: &[u8]) -> bool {
+        let Seen::File(found) = self.session.look(b"", path) else { return false };
+        if let Some(&known) = self.session.libcs.get(&found.file.stat.id) {
+            return known;
+        }
+        let both = |open: &crate::root::OpenFile| {
+            let facts = found.facts();
+            Ok(elf::symbols::defines(open, facts, b"__libc_start_main")?
+                && elf::symbols::defines(open, facts, b"stdin")?)
+        };
+        let is_one = with_file(self.session.root, path, both).unwrap_or(false);
+        self.session.libcs.insert(found.file.stat.id, is_one);
+        is_one
+    }
+
+    /// The path lists of an object and of everybody above it: RUNPATH if there
+    /// is one, else RPATH; both are inherited.
+    fn chain_of(&mut self, of: ObjectId) -> ChainNo {
+        let mut chain = Vec::new();
+        let mut at = Some(of);
+        let mut above = 0;
+        while let Some(id) = at {
+            let object = self.closure.object(id);
+            let facts = object.found.facts();
+            let list = facts.runpath().or(facts.rpath());
+            let expanded = list.and_then(|list| token::expand_musl(list, &self.origin_of(id)?).ok());
+            let dirs = expanded.map(|list| musl::split(&list)).unwrap_or_default();
+            if !dirs.is_empty() {
+                chain.push(match facts.runpath() {
+                    Some(_) => ChainLink { above, rpath: Vec::new(), runpath: Some(dirs) },
+                    None => ChainLink { above, rpath: dirs, runpath: None },
+                });
+            }
+            at = self.closure.object(id).wanted_by;
+            above += 1;
+        }
+        self.session.chain_no(chain)
+    }
+
+    /// What stands before the last slash of an object's path; of the program,
+    /// of its real path, as `/proc/self/exe` gives it. `None`: a setuid program
+    /// has none.
+    fn origin_of(&self, id: ObjectId) -> Option<Vec<u8>> {
+        let object = self.closure.object(id);
+        let path = match (id, self.launch) {
+            (PROGRAM, Launch::Exec) if self.secure => return None,
+            (PROGRAM, Launch::Exec) => object.found.real_path(self.session.root).as_bytes().to_vec(),
+            _ => object.path.to_vec(),
+        };
+        match path.iter().rposition(|&b| b == b'/') {
+            Some(slash) => Some(path[..slash].to_vec()).filter(|o| !self.secure || o.starts_with(b"/")),
+            None => Some(b".".to_vec()),
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! A loader as it stands in the root: which one it is, and what its own file,
+//! its cache and its configuration say. Each is read when it is first asked for.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::session::Seen;
+use super::{CacheState, Found, Session, ldconfig};
+use crate::bytes::ReadAt;
+use crate::elf;
+use crate::loader::cache::{Ask, Cache, LoaderAbi, TLS_BIT};
+use crate::loader::{About, Cpu, Dir, Family, Rule, Target, Version, about, conf, machine, musl};
+use crate::path::RawPath;
+use crate::root::{Opened, Root, resolve};
+
+/// A loader file, by the path under which it is started.
+#[derive(Debug)]
+pub struct Runtime {
+    pub family: Family,
+    pub target: Target,
+    /// As spelled: PT_INTERP of the program, or the loader chosen for a library.
+    pub path: Arc<[u8]>,
+    pub found: Found,
+    pub cpu: Cpu,
+    about: OnceCell<Arc<About>>,
+    cache: OnceCell<Result<Rc<Cache>, CacheState>>,
+    dirs: OnceCell<(Rule, Arc<[Dir]>)>,
+    subdirs: OnceCell<Arc<[Vec<u8>]>>,
+    preload_file: OnceCell<Arc<[Vec<u8>]>>,
+    ldconfig: OnceCell<Rc<ldconfig::Answer>>,
+}
+
+/// An interpreter that no program can be started by.
+#[derive(Debug, Clone)]
+pub enum NoRuntime {
+    Seen(Seen),
+    NotExecutable,
+    /// A loader of a family that is not modelled.
+    Unknown,
+    /// Of another machine or class than the program: the kernel refuses it.
+    OtherTarget,
+}
+
+/// Stands for any version, where none of its rules is in question.
+const NEWEST: Version = Version(2, 43);
+
+/// A configuration or cache file is small; what is larger is not read.
+const LARGEST_FILE: u64 = 64 << 20;
+/// More than any loader's segments take.
+const LARGEST_LOADER: u64 = 8 << 20;
+
+impl<'a> Session<'a> {
+    /// The loader at `path`, with what is known of it.
+    pub(super) fn runtime(&mut self, path: &[u8]) -> Result<Rc<Runtime>, NoRuntime> {
+        if let Some(known) = self.runtimes.iter().find(|r| *r.path == *path) {
+            return Ok(Rc::clone(known));
+        }
+        let found = match self.look(b"", path) {
+            Seen::File(found) => found,
+            seen => return Err(NoRuntime::Seen(seen)),
+        };
+        let Ok(facts) = &found.file.elf else {
+            return Err(NoRuntime::Seen(Seen::File(found.clone())));
+        };
+        if found.file.stat.mode & 0o111 == 0 {
+            return Err(NoRuntime::NotExecutable);
+        }
+        let target = Target::of(&facts.header, facts.class, facts.order);
+        let defines = |name: &[u8]| with_file(self.root, path, |open| elf::symbols::defines(open, facts, name));
+        let family = about::family(facts, |name| defines(name).unwrap_or(false)).ok_or(NoRuntime::Unknown)?;
+        let runtime = Rc::new(Runtime {
+            family,
+            target,
+            path: Arc::from(path),
+            cpu: self.cpu(&target),
+            found: found.clone(),
+            about: OnceCell::new(),
+            cache: OnceCell::new(),
+            dirs: OnceCell::new(),
+            subdirs: OnceCell::new(),
+            preload_file: OnceCell::new(),
+            ldconfig: OnceCell::new(),
+        });
+        self.runtimes.push(Rc::clone(&runtime));
+        Ok(runtime)
+    }
+}
+
+impl Runtime {
+    pub fn about(&self, root: &dyn Root) -> Arc<About> {
+        let read = || {
+            let facts = self.found.facts();
+            match self.family {
+                Family::Glibc => {
+                    let quick = self.segments(root, false);
+                    let about = About::of_glibc(&quick, &self.found.name, &self.target);
+                    match about.read_dirs {
+                        true => about,
+                        // One segment for code and constants, as before binutils 2.31.
+                        false => About::of_glibc(&self.segments(root, true), &self.found.name, &self.target),
+                    }
+                }
+                Family::Musl => {
+                    debug_assert!(facts.has_load, "musl was told by its symbols");
+                    About::of_musl(&self.segments(root, true), &self.target)
+                }
+            }
+        };
+        Arc::clone(self.about.get_or_init(|| Arc::new(read())))
+    }
+
+    /// The bytes of the loader's segments, one after the other.
+    fn segments(&self, root: &dyn Root, with_code: bool) -> Vec<u8> {
+        let read = |open: &crate::root::OpenFile| {
+            let mut bytes = Vec::new();
+            for load in elf::loads(open)? {
+                let len = load.len.min(LARGEST_LOADER.saturating_sub(bytes.len() as u64));
+                if with_code || !load.executable {
+                    let start = bytes.len();
+                    bytes.resize(start + len as usize, 0);
+                    let n = open.read_at(&mut bytes[start..], load.offset)?;
+                    bytes.truncate(start + n);
+                }
+            }
+            Ok(bytes)
+        };
+        // A loader that cannot be read again is described by the table.
+        with_file(root, &self.path, read).unwrap_or_default()
+    }
+
+    /// Debian's, Fedora's and everybody's cache is in `/etc`; a loader that
+    /// stands elsewhere (NixOS, Guix) says where its own is.
+    fn cache_path(&self, root: &dyn Root) -> Vec<u8> {
+        let usual = [&b"/lib"[..], b"/usr/lib"].iter().any(|prefix| self.path.starts_with(prefix));
+        if usual { about::CACHE_PATH.to_vec() } else { self.about(root).cache_path.clone() }
+    }
+
+    fn cache(&self, root: &dyn Root) -> Option<&Cache> {
+        let read = || {
+            let bytes = read_file(root, &self.cache_path(root)).ok_or(CacheState::Absent)?;
+            // Before 2.38 LoongArch had no flag of its own.
+            let version = if self.target.machine == machine::EM_LOONGARCH { self.about(root).version } else { NEWEST };
+            let cache = Cache::parse(bytes, LoaderAbi::of(&self.target, version));
+            cache.map(Rc::new).map_err(|unusable| CacheState::Unusable(unusable.to_string()))
+        };
+        self.cache.get_or_init(read).as_deref().ok()
+    }
+
+    /// What became of the cache, without looking at it for this.
+    pub(super) fn cache_state(&self) -> CacheState {
+        match self.cache.get() {
+            None => CacheState::Unasked,
+            Some(Ok(_)) => CacheState::Used,
+            Some(Err(state)) => state.clone(),
+        }
+    }
+
+    /// What the cache answers for a name.
+    pub fn cached(&self, root: &dyn Root, name: &[u8]) -> Option<Vec<u8>> {
+        let cache = self.cache(root)?;
+        // The version matters to entries with conditions only; to learn it, the
+        // loader's own file is read.
+        if cache.is_plain() {
+            return cache.lookup(name, &Ask { version: NEWEST, hwcaps: &[], isa_levels: 1, legacy: 0, kernel: 0 }).map(<[u8]>::to_vec);
+        }
+        self.ask(root, |ask| cache.lookup(name, ask).map(<[u8]>::to_vec))
+    }
+
+    fn ask<T>(&self, root: &dyn Root, lookup: impl FnOnce(&Ask<'_>) -> T) -> T {
+        let version = self.about(root).version;
+        lookup(&Ask { version, hwcaps: &self.cpu.levels, isa_levels: self.cpu.isa_bits(), legacy: TLS_BIT, kernel: 0 })
+    }
+
+    /// The file that ldconfig would name for a library, had it run: the path in
+    /// the cache, and the file behind it.
+    pub(super) fn ldconfig_answer(&self, root: &dyn Root, name: &[u8]) -> Option<(Vec<u8>, crate::root::DirId, Vec<u8>)> {
+        let answer = self.ldconfig.get_or_init(|| {
+            let about = self.about(root);
+            let system: Vec<&[u8]> = about.system_dirs.iter().map(|dir| &dir[..]).collect();
+            let builtin = ldconfig::builtin_dirs(&self.target, &system, about.debian);
+            let setup = ldconfig::Setup {
+                version: about.version,
+                target: self.target,
+                conf: b"/etc/ld.so.conf",
+                builtin: &builtin,
+            };
+            Rc::new(ldconfig::answer(root, &setup))
+        });
+        let provided = self.ask(root, |ask| answer.lookup(name, ask))?;
+        Some((provided.entry.value.clone(), provided.dir, provided.file.clone()))
+    }
+
+    /// Directories compiled in; for musl, the path file's if there is one.
+    pub fn system_dirs(&self, root: &dyn Root) -> (Rule, Arc<[Dir]>) {
+        let read = || match self.family {
+            Family::Glibc => (Rule::SystemDir, Arc::from(self.about(root).system_dirs.clone())),
+            Family::Musl => self.musl_dirs(root),
+        };
+        self.dirs.get_or_init(read).clone()
+    }
+
+    /// A path file that is there replaces the default whole, even an empty one;
+    /// one that cannot be read leaves no path at all.
+    fn musl_dirs(&self, root: &dyn Root) -> (Rule, Arc<[Dir]>) {
+        let about = self.about(root);
+        let path = musl::path_file(&self.path, &about.arch);
+        match resolve(root, crate::root::DirId::TOP, &path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                (Rule::SystemDir, Arc::from(about.system_dirs.clone()))
+            }
+            _ => {
+                let text = read_file(root, &path).unwrap_or_default();
+                let text = text.split(|&b| b == 0).next().unwrap_or_default();
+                (Rule::PathFile, Arc::from(musl::split(text)))
+            }
+        }
+    }
+
+    pub fn subdirs(&self, root: &dyn Root) -> Arc<[Vec<u8>]> {
+        let read = || {
+            let about = self.about(root);
+            // A loader searches no level that it does not know itself.
+            let mut cpu = self.cpu.clone();
+            let known = crate::loader::hwcaps::known_levels(&self.target);
+            let unknown_to_it = |level: &Vec<u8>| {
+                known.iter().any(|k| k.as_bytes() == level.as_slice()) && !about.levels.contains(level)
+            };
+            if !about.levels.is_empty() {
+                cpu.levels.retain(|level| !unknown_to_it(level));
+            }
+            Arc::from(cpu.subdirs(about.version))
+        };
+        Arc::clone(self.subdirs.get_or_init(read))
+    }
+
+    /// The names in `/etc/ld.so.preload`.
+    pub fn preload_file(&self, root: &dyn Root) -> Arc<[Vec<u8>]> {
+        let read = || match self.family {
+            Family::Glibc => {
+                let text = read_file(root, b"/etc/ld.so.preload").unwrap_or_default();
+                Arc::from(conf::parse_preload(&text).into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>())
+            }
+            Family::Musl => Arc::from([]),
+        };
+        Arc::clone(self.preload_file.get_or_init(read))
+    }
+}
+
+/// Opens a file again by its path, for what is read of it on demand.
+pub(super) fn with_file<T>(
+    root: &dyn Root,
+    path: &[u8],
+    read: impl FnOnce(&crate::root::OpenFile) -> std::io::Result<T>,
+) -> std::io::Result<T> {
+    match resolve(root, crate::root::DirId::TOP, path)?.opened {
+        Opened::File(open) => read(&open),
+        Opened::Dir(_) | Opened::Link(_) | Opened::Special(_) => Err(std::io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+/// A whole small file. `None`: it is not there, not readable, or no such file.
+pub(super) fn read_file(root: &dyn Root, path: &[u8]) -> Option<Vec<u8>> {
+    let read = |open: &crate::root::OpenFile| {
+        let len = open.stat.len.min(LARGEST_FILE);
+        let mut bytes = vec![0; len as usize];
+        let n = open.read_at(&mut bytes, 0)?;
+        bytes.truncate(n);
+        Ok(bytes)
+    };
+    with_file(root, &RawPath::from(path).0, read).ok()
+}

@@ -1,0 +1,261 @@
+//! One worker's memory: what stands where, what searches found, which loaders
+//! there are. It outlives a program, never a run, and is not shared: only
+//! directories and facts are, by the root and by [`Files`].
+
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::search::{Answer, SearchKey};
+use super::{Files, Found, Runtime};
+use crate::intern::{Map, Marks, Name, Names};
+use crate::loader::{ChainLink, Cpu, Dir, Launch, hwcaps};
+use crate::path::basename;
+use crate::root::{DirId, FileId, Links, Opened, Root, open_in, resolve_dir};
+
+/// What every program of a run is started with.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    pub launch: Launch,
+    /// `--library-path`, or `LD_LIBRARY_PATH` of the environment.
+    pub library_path: Option<Vec<u8>>,
+    /// `LD_PRELOAD`.
+    pub preload: Option<Vec<u8>>,
+    /// The working directory, as a path of the root.
+    pub cwd: Vec<u8>,
+    /// Names below glibc-hwcaps and the CPU that a run is for. `None`: the baseline.
+    pub cpu: Option<Cpu>,
+    /// `--hwcaps LIST`: names to use instead.
+    pub levels: Option<Vec<Vec<u8>>>,
+    /// Look where ldconfig would have looked.
+    pub conf: bool,
+    pub no_cache: bool,
+    /// `--loader`: the loader of everything that names none.
+    pub loader: Option<Vec<u8>>,
+}
+
+/// What stands at a path.
+#[derive(Debug, Clone)]
+pub enum Seen {
+    Error { errno: i32, dir_exists: bool },
+    Directory,
+    Special(&'static str),
+    File(Found),
+    /// It is there and could not be read: the one thing that no loader has a rule for.
+    Unreadable(Arc<io::Error>),
+}
+
+/// A list of directories, interned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ListNo(u32);
+
+/// A chain of path lists, interned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ChainNo(u32);
+
+impl ListNo {
+    pub const EMPTY: ListNo = ListNo(0);
+}
+
+impl ChainNo {
+    pub const EMPTY: ChainNo = ChainNo(0);
+}
+
+/// A directory as somebody spells it.
+type Spot = Result<(DirId, Arc<Links>), i32>;
+
+/// Values that are numbered in the order in which they were first met.
+#[derive(Debug)]
+struct Table<T> {
+    known: Map<T, u32>,
+    values: Vec<T>,
+}
+
+impl<T: Clone + Eq + std::hash::Hash> Table<T> {
+    fn starting_with(first: T) -> Self {
+        let mut table = Table { known: Map::default(), values: Vec::new() };
+        table.number(first);
+        table
+    }
+
+    fn number(&mut self, value: T) -> u32 {
+        if let Some(&known) = self.known.get(&value) {
+            return known;
+        }
+        let number = u32::try_from(self.values.len()).expect("fewer values than 2^32 fit in memory");
+        self.known.insert(value.clone(), number);
+        self.values.push(value);
+        number
+    }
+}
+
+pub struct Session<'a> {
+    pub root: &'a dyn Root,
+    pub settings: &'a Settings,
+    pub(super) files: &'a Files,
+    pub(super) names: Names,
+    pub(super) cwd: DirId,
+    spots: Map<Box<[u8]>, u32>,
+    spot_table: Vec<Spot>,
+    seen: Map<(u32, Name), Seen>,
+    lists: Table<Arc<[Dir]>>,
+    chains: Table<Arc<[ChainLink]>>,
+    pub(super) answers: Map<SearchKey, Rc<Answer>>,
+    pub(super) runtimes: Vec<Rc<Runtime>>,
+    /// Reused by every walk.
+    pub(super) marks: Marks,
+    /// musl: which files are a libc of their own.
+    pub(super) libcs: Map<FileId, bool>,
+    /// Which versions one file asks another for, and does not get.
+    pub(super) version_pairs: Map<(FileId, Name, FileId), Rc<[usize]>>,
+}
+
+impl std::fmt::Debug for Session<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Session<'a> {
+    pub fn new(root: &'a dyn Root, files: &'a Files, settings: &'a Settings) -> Session<'a> {
+        let cwd = resolve_dir(root, DirId::TOP, &settings.cwd).map_or(DirId::TOP, |(dir, _)| dir);
+        Session {
+            root,
+            settings,
+            files,
+            names: Names::default(),
+            cwd,
+            spots: Map::default(),
+            spot_table: Vec::new(),
+            seen: Map::default(),
+            lists: Table::starting_with(Arc::from([])),
+            chains: Table::starting_with(Arc::from([])),
+            answers: Map::default(),
+            runtimes: Vec::new(),
+            marks: Marks::default(),
+            libcs: Map::default(),
+            version_pairs: Map::default(),
+        }
+    }
+
+    pub(super) fn runtime_no(&self, runtime: &Rc<Runtime>) -> u32 {
+        let at = self.runtimes.iter().position(|known| Rc::ptr_eq(known, runtime));
+        at.expect("a runtime is made by the session") as u32
+    }
+
+    /// A path made absolute with the working directory, as a string.
+    pub(super) fn absolute(&self, path: &[u8]) -> Vec<u8> {
+        if path.starts_with(b"/") {
+            return path.to_vec();
+        }
+        let mut whole = if self.settings.cwd.is_empty() { b"/".to_vec() } else { self.settings.cwd.clone() };
+        if !whole.ends_with(b"/") {
+            whole.push(b'/');
+        }
+        whole.extend_from_slice(path);
+        whole
+    }
+
+    /// What stands at `dir` + `name`, relative to the working directory.
+    pub fn look(&mut self, dir: &[u8], name: &[u8]) -> Seen {
+        if dir.len() + name.len() >= PATH_MAX {
+            return Seen::Error { errno: rustix::io::Errno::NAMETOOLONG.raw_os_error(), dir_exists: true };
+        }
+        let leaf = basename(name);
+        let above = &name[..name.len() - leaf.len()];
+        let spot = if above.is_empty() { self.spot(dir) } else { self.spot(&[dir, above].concat()) };
+        if leaf.is_empty() {
+            return self.as_directory(spot);
+        }
+        let key = (spot, self.names.intern(leaf));
+        if let Some(seen) = self.seen.get(&key) {
+            return seen.clone();
+        }
+        let seen = self.look_afresh(spot, leaf, key.1);
+        self.seen.insert(key, seen.clone());
+        seen
+    }
+
+    /// Forgets nothing but asks again only for what was never seen.
+    fn look_afresh(&mut self, spot: u32, leaf: &[u8], name: Name) -> Seen {
+        let (dir, dir_links) = match &self.spot_table[spot as usize] {
+            Ok((dir, links)) => (*dir, Arc::clone(links)),
+            Err(errno) => return Seen::Error { errno: *errno, dir_exists: false },
+        };
+        let resolved = match open_in(self.root, dir, leaf) {
+            Ok(resolved) => resolved,
+            Err(error) => return Seen::Error { errno: errno_of(&error), dir_exists: true },
+        };
+        match resolved.opened {
+            Opened::File(open) => match self.files.look(&open) {
+                Ok(file) => {
+                    let whole: Arc<Links> = match resolved.links.is_empty() {
+                        true => dir_links,
+                        false => Arc::new(dir_links.iter().cloned().chain(resolved.links).collect()),
+                    };
+                    let same_name = resolved.name == leaf;
+                    let name = if same_name { self.names.text(name) } else { Arc::from(resolved.name) };
+                    Seen::File(Found { file, dir: resolved.dir, name, links: whole })
+                }
+                Err(error) => Seen::Unreadable(Arc::new(error)),
+            },
+            Opened::Dir(_) => Seen::Directory,
+            Opened::Special(what) => Seen::Special(what),
+            Opened::Link(_) => Seen::Error { errno: rustix::io::Errno::LOOP.raw_os_error(), dir_exists: true },
+        }
+    }
+
+    fn as_directory(&self, spot: u32) -> Seen {
+        match &self.spot_table[spot as usize] {
+            Ok(_) => Seen::Directory,
+            Err(errno) => Seen::Error { errno: *errno, dir_exists: false },
+        }
+    }
+
+    fn spot(&mut self, dir: &[u8]) -> u32 {
+        if let Some(&known) = self.spots.get(dir) {
+            return known;
+        }
+        let spot = match dir {
+            b"" => Ok((self.cwd, Arc::new(Links::new()))),
+            _ => resolve_dir(self.root, self.cwd, dir)
+                .map(|(dir, links)| (dir, Arc::new(links)))
+                .map_err(|error| errno_of(&error)),
+        };
+        let number = u32::try_from(self.spot_table.len()).expect("fewer directories than 2^32 fit in memory");
+        self.spot_table.push(spot);
+        self.spots.insert(dir.into(), number);
+        number
+    }
+
+    pub(super) fn list_no(&mut self, dirs: Vec<Dir>) -> ListNo {
+        if dirs.is_empty() { ListNo::EMPTY } else { ListNo(self.lists.number(Arc::from(dirs))) }
+    }
+
+    pub(super) fn list(&self, list: ListNo) -> Arc<[Dir]> {
+        Arc::clone(&self.lists.values[list.0 as usize])
+    }
+
+    pub(super) fn chain_no(&mut self, chain: Vec<ChainLink>) -> ChainNo {
+        if chain.is_empty() { ChainNo::EMPTY } else { ChainNo(self.chains.number(Arc::from(chain))) }
+    }
+
+    pub(super) fn chain(&self, chain: ChainNo) -> Arc<[ChainLink]> {
+        Arc::clone(&self.chains.values[chain.0 as usize])
+    }
+
+    /// The CPU that a loader of this machine is to run on.
+    pub(super) fn cpu(&self, target: &crate::loader::Target) -> Cpu {
+        match (&self.settings.levels, &self.settings.cpu) {
+            (Some(levels), _) => Cpu::with_levels(target, levels),
+            (None, Some(cpu)) if hwcaps::is_native(target) => cpu.clone(),
+            (None, _) => Cpu::baseline(target),
+        }
+    }
+}
+
+const PATH_MAX: usize = 4096;
+
+fn errno_of(error: &io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error())
+}

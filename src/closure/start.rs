@@ -1,0 +1,169 @@
+//! How a program starts: what it is, which loader the kernel would run for it,
+//! and what the kernel refuses (fs/binfmt_elf.c; loader.md §1.3).
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::runtime::NoRuntime;
+use super::session::Seen;
+use super::{Closure, Death, Edge, Found, Miss, Object, ObjectId, Outcome, Role, Runtime, Session, Slot, Want};
+use super::{findings, glibc, musl};
+use crate::elf::{Class, Facts, Kind, Unfit};
+use crate::finding::{Finding, Severity};
+use crate::loader::{Family, Launch, Target, machine};
+
+/// A file that somebody named as a program or library to look at.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The path as given, absolute or relative to the working directory.
+    pub path: Vec<u8>,
+    pub found: Found,
+}
+
+/// Why a named file cannot be closed over.
+#[derive(Debug, Clone)]
+pub enum NotAProgram {
+    Seen(Seen),
+    Unfit(Unfit),
+    /// `ET_REL`, `ET_CORE`.
+    NotLoadable,
+}
+
+/// Opens a program by its path.
+pub fn open_program(session: &mut Session<'_>, path: &[u8]) -> Result<Program, NotAProgram> {
+    match session.look(b"", path) {
+        Seen::File(found) => match &found.file.elf {
+            Ok(facts) if facts.kind() == Kind::Other => Err(NotAProgram::NotLoadable),
+            Ok(_) => Ok(Program { path: path.to_vec(), found }),
+            Err(unfit) => Err(NotAProgram::Unfit(unfit.clone())),
+        },
+        seen => Err(NotAProgram::Seen(seen)),
+    }
+}
+
+/// What one start of a program loads.
+pub fn close(session: &mut Session<'_>, program: &Program) -> Closure {
+    let mut closure = Closure::of_program(program);
+    let facts = program.found.facts();
+    let started = match (facts.interp(), facts.kind()) {
+        (Some(interp), _) => session.runtime(interp).map_err(|no| (interp.to_vec(), no)),
+        (None, Kind::Static | Kind::StaticPie | Kind::Loader) => return closure,
+        (None, _) => match loader_for_library(session, program) {
+            Some(runtime) => Ok(runtime),
+            None => {
+                closure.findings.push(findings::no_loader(program));
+                return closure;
+            }
+        },
+    };
+    match started.and_then(|runtime| suits(&runtime, facts)) {
+        Ok(runtime) => walk(session, program, &runtime, &mut closure),
+        Err((interp, no)) => refuse(&mut closure, program, &interp, &no),
+    }
+    closure
+}
+
+fn suits(runtime: &Rc<Runtime>, facts: &Facts) -> Result<Rc<Runtime>, (Vec<u8>, NoRuntime)> {
+    let target = Target::of(&facts.header, facts.class, facts.order);
+    let own = &runtime.target;
+    if (own.class, own.order) == (target.class, target.order) && machine::matches(own, &facts.header) {
+        return Ok(Rc::clone(runtime));
+    }
+    Err((runtime.path.to_vec(), NoRuntime::OtherTarget))
+}
+
+fn walk(session: &mut Session<'_>, program: &Program, runtime: &Rc<Runtime>, closure: &mut Closure) {
+    closure.family = Some(runtime.family);
+    match runtime.family {
+        Family::Glibc => glibc::walk(session, program, runtime, closure),
+        Family::Musl => musl::walk(session, program, runtime, closure),
+    }
+    closure.cache = runtime.cache_state();
+    findings::of_walk(session, runtime, closure);
+}
+
+/// An audit module and what it loads, in a namespace of its own: nothing of
+/// the program's counts there, and nobody preloads anything into it.
+pub(super) fn close_apart(session: &mut Session<'_>, module: &Program, runtime: &Rc<Runtime>) -> Closure {
+    let mut closure = Closure::of_program(module);
+    closure.is_apart = true;
+    closure.family = Some(runtime.family);
+    glibc::walk(session, module, runtime, &mut closure);
+    closure
+}
+
+/// The kernel would not start it.
+fn refuse(closure: &mut Closure, program: &Program, interp: &[u8], no: &NoRuntime) {
+    let name: Arc<[u8]> = Arc::from(interp);
+    let outcome = match no {
+        NoRuntime::Seen(Seen::Error { .. }) => Outcome::Missing(Arc::new(Miss::default())),
+        _ => Outcome::Dies(Arc::new(Death { subject: interp.to_vec(), words: findings::words_of(no) })),
+    };
+    closure.edges.push(Edge { from: ObjectId(0), want: Want::Interp, name, outcome });
+    closure.findings.push(Finding {
+        severity: Severity::Error,
+        code: "interpreter",
+        subject: program.path.clone(),
+        message: [b"its interpreter `", interp, b"` ", findings::words_of(no).as_bytes()].concat(),
+        hint: findings::cure_of(no),
+    });
+}
+
+/// The loader of a library without PT_INTERP: the one that its NEEDED points
+/// to, else the one that the root has. `--loader` decides before all.
+fn loader_for_library(session: &mut Session<'_>, program: &Program) -> Option<Rc<Runtime>> {
+    let facts = program.found.facts();
+    let target = Target::of(&facts.header, facts.class, facts.order);
+    let chosen = session.settings.loader.clone();
+    let paths = match chosen {
+        Some(path) => vec![path],
+        None => usual_loaders(facts, &target),
+    };
+    let fitting = |path: Vec<u8>| session.runtime(&path).ok().filter(|runtime| suits(runtime, facts).is_ok());
+    paths.into_iter().find_map(fitting)
+}
+
+fn usual_loaders(facts: &Facts, target: &Target) -> Vec<Vec<u8>> {
+    let glibc = machine::glibc_loaders(target).iter().map(|p| p.as_bytes().to_vec());
+    let musl = machine::musl_arch(target).map(|arch| format!("/lib/ld-musl-{arch}.so.1").into_bytes());
+    let needs = |prefix: &[u8]| facts.needed().any(|name| name.starts_with(prefix));
+    let is_musl = needs(b"libc.musl-") || facts.needed().any(|name| name == b"libc.so");
+    if is_musl { musl.into_iter().chain(glibc).collect() } else { glibc.chain(musl).collect() }
+}
+
+impl Closure {
+    fn of_program(program: &Program) -> Closure {
+        let object = Object {
+            role: Role::Program,
+            path: Arc::from(program.path.as_slice()),
+            found: program.found.clone(),
+            names: Vec::new(),
+            wanted_by: None,
+            rule: None,
+        };
+        Closure {
+            program: program.path.clone(),
+            is_apart: false,
+            family: None,
+            objects: vec![object],
+            edges: Vec::new(),
+            order: vec![Slot::Object(ObjectId(0))],
+            audits: Vec::new(),
+            cache: super::CacheState::Unasked,
+            oldest_glibc: None,
+            findings: Vec::new(),
+        }
+    }
+}
+
+impl Program {
+    /// Started by an ordinary user, it gains rights: the loader is careful then.
+    pub fn is_secure(&self, launch: Launch) -> bool {
+        const SETUID_OR_SETGID: u32 = 0o6000;
+        launch == Launch::Exec && self.found.file.stat.mode & SETUID_OR_SETGID != 0
+    }
+
+    pub fn class(&self) -> Class {
+        self.found.facts().class
+    }
+}

@@ -1,0 +1,72 @@
+//! ldd's own lines, without addresses and without the kernel's object.
+
+use super::escape::escape;
+use crate::closure::{Closure, How, ObjectId, Outcome, Slot, Want};
+use crate::loader::{Family, musl};
+
+/// Appends the lines of one program.
+pub fn ldd(out: &mut String, closure: &Closure) {
+    match closure.family {
+        Some(Family::Musl) => musl_lines(out, closure),
+        Some(Family::Glibc) if has_requests(closure) => glibc_lines(out, closure),
+        Some(Family::Glibc) | None => out.push_str("\tstatically linked\n"),
+    }
+}
+
+/// ld.so says "statically linked" of whatever needs nothing but itself.
+fn has_requests(closure: &Closure) -> bool {
+    closure.objects[0].found.facts().needed().next().is_some() || closure.order.len() > 1
+}
+
+fn glibc_lines(out: &mut String, closure: &Closure) {
+    for slot in &closure.order {
+        match slot {
+            Slot::Object(ObjectId(0)) => {}
+            Slot::Object(id) => {
+                let object = closure.object(*id);
+                let name = object.names.first().unwrap_or(&object.path);
+                line(out, name, &object.path);
+            }
+            Slot::Missing(edge) => not_found(out, &closure.edges[*edge].name),
+        }
+    }
+}
+
+/// musl prints a line when something is loaded, and each of its own names once.
+fn musl_lines(out: &mut String, closure: &Closure) {
+    let mut reported: Vec<&[u8]> = Vec::new();
+    for edge in &closure.edges {
+        match &edge.outcome {
+            Outcome::Found { to, .. } if edge.want == Want::Interp => {
+                let path = &closure.object(*to).path;
+                line(out, path, path);
+            }
+            Outcome::Found { to, how: How::Opened(_) } => line(out, &edge.name, &closure.object(*to).path),
+            Outcome::Found { to, how: How::Builtin } => {
+                let prefix = edge.name.split(|&b| b == b'.').next().unwrap_or_default();
+                if musl::is_builtin(&edge.name) && !reported.contains(&prefix) {
+                    reported.push(prefix);
+                    line(out, &edge.name, &closure.object(*to).path);
+                }
+            }
+            Outcome::Missing(_) if edge.want == Want::Needed => not_found(out, &edge.name),
+            Outcome::Found { .. } | Outcome::Missing(_) | Outcome::Dies(_) | Outcome::Vdso | Outcome::Apart => {}
+        }
+    }
+}
+
+fn line(out: &mut String, name: &[u8], path: &[u8]) {
+    out.push('\t');
+    escape(out, name);
+    if name != path {
+        out.push_str(" => ");
+        escape(out, path);
+    }
+    out.push('\n');
+}
+
+fn not_found(out: &mut String, name: &[u8]) {
+    out.push('\t');
+    escape(out, name);
+    out.push_str(" => not found\n");
+}
