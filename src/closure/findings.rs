@@ -22,7 +22,12 @@ pub(super) fn of_walk(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure:
     closure.findings = findings;
 }
 
-fn of_edge(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure: &Closure, edge: &Edge) -> Option<Finding> {
+fn of_edge(
+    session: &mut Session<'_>,
+    runtime: &Rc<Runtime>,
+    closure: &Closure,
+    edge: &Edge,
+) -> Option<Finding> {
     match &edge.outcome {
         Outcome::Missing(miss) => Some(missing(session, runtime, closure, edge, miss)),
         Outcome::Dies(death) => Some(Finding {
@@ -36,7 +41,8 @@ fn of_edge(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure: &Closure, 
             severity: Severity::Warning,
             code: "not-in-cache",
             subject: closure.object(*to).path.to_vec(),
-            message: b"found through ld.so.conf; the loader does not find it before ldconfig has run".to_vec(),
+            message: b"found through ld.so.conf; the loader does not find it before ldconfig has run"
+                .to_vec(),
             hint: None,
         }),
         Outcome::Found { .. } | Outcome::Vdso | Outcome::Apart => None,
@@ -61,7 +67,9 @@ fn missing(
 ) -> Finding {
     let needed_by = &closure.object(edge.from).path;
     let words: &[u8] = match (edge.want, runtime.family) {
-        (Want::PreloadEnv | Want::PreloadFile, _) => b"cannot be preloaded (cannot open shared object file): ignored",
+        (Want::PreloadEnv | Want::PreloadFile, _) => {
+            b"cannot be preloaded (cannot open shared object file): ignored"
+        }
         (_, Family::Glibc) if miss.other_class => b"wrong ELF class",
         (_, Family::Glibc) => b"cannot open shared object file: No such file or directory",
         (_, Family::Musl) => b"No such file or directory",
@@ -83,7 +91,10 @@ fn what_for(closure: &Closure, edge: &Edge) -> Option<Vec<u8>> {
 
 fn library_path_mattered(closure: &Closure) -> Option<Finding> {
     let by_path = |edge: &Edge| {
-        matches!(edge.outcome, Outcome::Found { how: How::Opened(Rule::LibraryPath) | How::SameFile(Rule::LibraryPath), .. })
+        matches!(
+            edge.outcome,
+            Outcome::Found { how: How::Opened(Rule::LibraryPath) | How::SameFile(Rule::LibraryPath), .. }
+        )
     };
     let count = closure.edges.iter().filter(|edge| by_path(edge)).count();
     (count > 0).then(|| Finding {

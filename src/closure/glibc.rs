@@ -10,7 +10,8 @@ use super::lists::Lists;
 use super::search::{Answer, SearchKey};
 use super::session::ListNo;
 use super::{
-    Closure, Death, Edge, How, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Want, versions,
+    Closure, Death, Edge, How, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Want,
+    versions,
 };
 use crate::elf::{AskKind, Facts};
 use crate::intern::{Map, Marks, Name};
@@ -22,7 +23,12 @@ const LDSO: ObjectId = ObjectId(1);
 /// In the table of names: the kernel's object, which has no file.
 const VDSO: u32 = u32::MAX;
 
-pub(super) fn walk(session: &mut Session<'_>, program: &Program, runtime: &Rc<Runtime>, closure: &mut Closure) {
+pub(super) fn walk(
+    session: &mut Session<'_>,
+    program: &Program,
+    runtime: &Rc<Runtime>,
+    closure: &mut Closure,
+) {
     let mut walk = Walk::new(session, program, runtime, closure);
     walk.start();
     if !walk.closure.is_apart {
@@ -274,7 +280,12 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     /// `Ok(None)`: the request is passed over. glibc has the flag the wrong way
     /// round: an empty expansion is fatal for DT_AUXILIARY alone.
-    fn expand_name(&mut self, from: ObjectId, want: Want, written: &[u8]) -> Result<Option<Vec<u8>>, &'static str> {
+    fn expand_name(
+        &mut self,
+        from: ObjectId,
+        want: Want,
+        written: &[u8],
+    ) -> Result<Option<Vec<u8>>, &'static str> {
         if !token::has_token(written) || !matches!(want, Want::Needed | Want::Auxiliary | Want::Filter) {
             return Ok(Some(written.to_vec()));
         }
@@ -320,7 +331,14 @@ impl<'w, 'a> Walk<'w, 'a> {
         let wanted_by = Some(from);
         let (path, found) = (Arc::clone(path), found.clone());
         self.inodes.insert(found.file.stat.id, to);
-        self.closure.objects.push(Object { role, path, found, names: Vec::new(), wanted_by, rule: Some(rule) });
+        self.closure.objects.push(Object {
+            role,
+            path,
+            found,
+            names: Vec::new(),
+            wanted_by,
+            rule: Some(rule),
+        });
         self.closure.order.push(Slot::Object(to));
         self.is_reached.push(false);
         self.is_done.push(false);
@@ -513,7 +531,8 @@ impl Walk<'_, '_> {
         let object = self.closure.object(id);
         let is_program = id == PROGRAM && !self.closure.is_apart;
         let resolved = is_program
-            && (self.launch == Launch::Exec || self.runtime.about(self.session.root).version >= Version(2, 42));
+            && (self.launch == Launch::Exec
+                || self.runtime.about(self.session.root).version >= Version(2, 42));
         let path = match resolved {
             true => object.found.real_path(self.session.root).as_bytes().to_vec(),
             false => self.session.absolute(&object.path),

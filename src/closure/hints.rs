@@ -64,7 +64,9 @@ pub(super) fn for_missing(
     miss: &Miss,
 ) -> Option<Vec<u8>> {
     if let Some(path) = &miss.by_conf {
-        return Some([b"ld.so.conf names its directory: `", &path[..], b"` is found once ldconfig has run"].concat());
+        return Some(
+            [b"ld.so.conf names its directory: `", &path[..], b"` is found once ldconfig has run"].concat(),
+        );
     }
     if edge.name.contains(&b'/') {
         return None;

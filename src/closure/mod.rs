@@ -119,7 +119,10 @@ pub enum How {
 
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    Found { to: ObjectId, how: How },
+    Found {
+        to: ObjectId,
+        how: How,
+    },
     /// The kernel's own object, which has no file.
     Vdso,
     Missing(Arc<Miss>),

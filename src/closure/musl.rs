@@ -7,15 +7,18 @@ use std::sync::Arc;
 use super::runtime::with_file;
 use super::search::{Answer, SearchKey};
 use super::session::{ChainNo, ListNo, Seen};
-use super::{
-    Closure, Edge, How, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Want,
-};
+use super::{Closure, Edge, How, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Want};
 use crate::elf;
 use crate::intern::Map;
 use crate::loader::{ChainLink, Launch, musl, token};
 use crate::root::FileId;
 
-pub(super) fn walk(session: &mut Session<'_>, program: &Program, runtime: &Rc<Runtime>, closure: &mut Closure) {
+pub(super) fn walk(
+    session: &mut Session<'_>,
+    program: &Program,
+    runtime: &Rc<Runtime>,
+    closure: &mut Closure,
+) {
     let mut walk = Walk::new(session, program, runtime, closure);
     walk.start();
     walk.preloads();
@@ -148,7 +151,10 @@ impl<'w, 'a> Walk<'w, 'a> {
             Answer::Found { path, found, rule } => (path, found, *rule),
             Answer::Missing(miss) => return Outcome::Missing(Arc::clone(miss)),
             Answer::Dies { path, words } => {
-                return Outcome::Dies(Arc::new(super::Death { subject: path.clone(), words: (*words).into() }));
+                return Outcome::Dies(Arc::new(super::Death {
+                    subject: path.clone(),
+                    words: (*words).into(),
+                }));
             }
         };
         let searched = !name.contains(&b'/');

@@ -67,7 +67,8 @@ impl<'a> Session<'a> {
             return Err(NoRuntime::NotExecutable);
         }
         let target = Target::of(&facts.header, facts.class, facts.order);
-        let defines = |name: &[u8]| with_file(self.root, path, |open| elf::symbols::defines(open, facts, name));
+        let defines =
+            |name: &[u8]| with_file(self.root, path, |open| elf::symbols::defines(open, facts, name));
         let family = about::family(facts, |name| defines(name).unwrap_or(false)).ok_or(NoRuntime::Unknown)?;
         let runtime = Rc::new(Runtime {
             family,
@@ -140,7 +141,8 @@ impl Runtime {
         let read = || {
             let bytes = read_file(root, &self.cache_path(root)).ok_or(CacheState::Absent)?;
             // Before 2.38 LoongArch had no flag of its own.
-            let version = if self.target.machine == machine::EM_LOONGARCH { self.about(root).version } else { NEWEST };
+            let version =
+                if self.target.machine == machine::EM_LOONGARCH { self.about(root).version } else { NEWEST };
             let cache = Cache::parse(bytes, LoaderAbi::of(&self.target, version));
             cache.map(Rc::new).map_err(|unusable| CacheState::Unusable(unusable.to_string()))
         };
@@ -162,19 +164,31 @@ impl Runtime {
         // The version matters to entries with conditions only; to learn it, the
         // loader's own file is read.
         if cache.is_plain() {
-            return cache.lookup(name, &Ask { version: NEWEST, hwcaps: &[], isa_levels: 1, legacy: 0, kernel: 0 }).map(<[u8]>::to_vec);
+            return cache
+                .lookup(name, &Ask { version: NEWEST, hwcaps: &[], isa_levels: 1, legacy: 0, kernel: 0 })
+                .map(<[u8]>::to_vec);
         }
         self.ask(root, |ask| cache.lookup(name, ask).map(<[u8]>::to_vec))
     }
 
     fn ask<T>(&self, root: &dyn Root, lookup: impl FnOnce(&Ask<'_>) -> T) -> T {
         let version = self.about(root).version;
-        lookup(&Ask { version, hwcaps: &self.cpu.levels, isa_levels: self.cpu.isa_bits(), legacy: TLS_BIT, kernel: 0 })
+        lookup(&Ask {
+            version,
+            hwcaps: &self.cpu.levels,
+            isa_levels: self.cpu.isa_bits(),
+            legacy: TLS_BIT,
+            kernel: 0,
+        })
     }
 
     /// The file that ldconfig would name for a library, had it run: the path in
     /// the cache, and the file behind it.
-    pub(super) fn ldconfig_answer(&self, root: &dyn Root, name: &[u8]) -> Option<(Vec<u8>, crate::root::DirId, Vec<u8>)> {
+    pub(super) fn ldconfig_answer(
+        &self,
+        root: &dyn Root,
+        name: &[u8],
+    ) -> Option<(Vec<u8>, crate::root::DirId, Vec<u8>)> {
         let answer = self.ldconfig.get_or_init(|| {
             let about = self.about(root);
             let system: Vec<&[u8]> = about.system_dirs.iter().map(|dir| &dir[..]).collect();

@@ -63,9 +63,17 @@ impl Session<'_> {
         let name = self.names.text(key.name);
         let chain = self.chain(key.chain);
         let library_path = self.list(key.library_path);
-        let request = Request { name: &name, chain: &chain, library_path: &library_path, nodeflib: key.nodeflib };
+        let request =
+            Request { name: &name, chain: &chain, library_path: &library_path, nodeflib: key.nodeflib };
         let no_cache = self.settings.no_cache || key.trusted_only;
-        let mut eye = Eye { session: self, runtime: Rc::clone(runtime), keep, no_cache, trusted_only: key.trusted_only, last: Sighting::default() };
+        let mut eye = Eye {
+            session: self,
+            runtime: Rc::clone(runtime),
+            keep,
+            no_cache,
+            trusted_only: key.trusted_only,
+            last: Sighting::default(),
+        };
         let verdict = runtime.family.search(&request, &mut eye);
         (verdict, eye.last)
     }
@@ -126,7 +134,8 @@ impl World for Eye<'_, '_> {
         let seen = self.session.look(candidate.dir, candidate.name);
         let root = self.session.root;
         let runtime = &self.runtime;
-        let mut obstacle = runtime.family.judge(sight_of(&seen), &runtime.target, &mut || runtime.about(root));
+        let mut obstacle =
+            runtime.family.judge(sight_of(&seen), &runtime.target, &mut || runtime.about(root));
         if let (None, Seen::File(found), true) = (obstacle, &seen, self.trusted_only) {
             const SETUID: u32 = 0o4000;
             obstacle = (found.file.stat.mode & SETUID == 0).then_some(Obstacle::Forbidden);

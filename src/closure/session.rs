@@ -37,7 +37,10 @@ pub struct Settings {
 /// What stands at a path.
 #[derive(Debug, Clone)]
 pub enum Seen {
-    Error { errno: i32, dir_exists: bool },
+    Error {
+        errno: i32,
+        dir_exists: bool,
+    },
     Directory,
     Special(&'static str),
     File(Found),
@@ -201,7 +204,9 @@ impl<'a> Session<'a> {
             },
             Opened::Dir(_) => Seen::Directory,
             Opened::Special(what) => Seen::Special(what),
-            Opened::Link(_) => Seen::Error { errno: rustix::io::Errno::LOOP.raw_os_error(), dir_exists: true },
+            Opened::Link(_) => {
+                Seen::Error { errno: rustix::io::Errno::LOOP.raw_os_error(), dir_exists: true }
+            }
         }
     }
 

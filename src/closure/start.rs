@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::runtime::NoRuntime;
 use super::session::Seen;
-use super::{Closure, Death, Edge, Found, Miss, Object, ObjectId, Outcome, Role, Runtime, Session, Slot, Want};
+use super::{
+    Closure, Death, Edge, Found, Miss, Object, ObjectId, Outcome, Role, Runtime, Session, Slot, Want,
+};
 use super::{findings, glibc, musl};
 use crate::elf::{Class, Facts, Kind, Unfit};
 use crate::finding::{Finding, Severity};

@@ -120,9 +120,10 @@ fn not_found(closure: &Closure, id: ObjectId, provider: ObjectId, need: usize) -
         code: "version",
         subject: closure.object(provider).path.to_vec(),
         message: [b"version `", version, b"' not found (required by ", &object.path, b")"].concat(),
-        hint: version
-            .starts_with(b"GLIBC_")
-            .then(|| b"it was built against a newer glibc: build it on the older system, or run it on a newer one".to_vec()),
+        hint: version.starts_with(b"GLIBC_").then(|| {
+            b"it was built against a newer glibc: build it on the older system, or run it on a newer one"
+                .to_vec()
+        }),
     }
 }
 
@@ -131,7 +132,8 @@ fn unversioned(closure: &Closure, id: ObjectId, provider: ObjectId) -> Finding {
         severity: Severity::Warning,
         code: "no-version-information",
         subject: closure.object(provider).path.to_vec(),
-        message: [b"no version information available (required by ", &closure.object(id).path[..], b")"].concat(),
+        message: [b"no version information available (required by ", &closure.object(id).path[..], b")"]
+            .concat(),
         hint: None,
     }
 }
@@ -154,7 +156,8 @@ fn inconsistent(closure: &Closure, id: ObjectId, file: &[u8]) -> Finding {
 
 /// The highest `GLIBC_x` that anything outside glibc itself needs.
 fn oldest_glibc(closure: &Closure) -> Option<Version> {
-    let of_glibc = |facts: &Facts| facts.version_defs.iter().any(|def| facts.str(def.name).starts_with(b"GLIBC_"));
+    let of_glibc =
+        |facts: &Facts| facts.version_defs.iter().any(|def| facts.str(def.name).starts_with(b"GLIBC_"));
     let mut oldest = None;
     for id in closure.loaded() {
         let facts = closure.object(id).found.facts();

@@ -27,7 +27,9 @@ fn one(out: &mut String, closure: &Closure, n: usize) {
             Outcome::Missing(_) | Outcome::Dies(_) => {
                 let name = quoted(&escaped(&edge.name));
                 out.push_str(&format!("    p{n}m{e} [label={name}, style=dashed, color=red];\n"));
-                out.push_str(&format!("    {from} -> p{n}m{e} [style=dashed, color=red, label=\"not found\"];\n"));
+                out.push_str(&format!(
+                    "    {from} -> p{n}m{e} [style=dashed, color=red, label=\"not found\"];\n"
+                ));
             }
             Outcome::Vdso | Outcome::Apart => {}
         }

@@ -145,8 +145,17 @@ pub(super) fn size(bytes: u64) -> String {
 mod tests {
     #[test]
     fn sizes_are_short() {
-        let rows = [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (9_949, "9.9 kB"), (10_400, "10 kB"), (999_499, "999 kB"),
-            (999_500, "1.0 MB"), (150_000_000, "150 MB"), (7_130_000_000, "7.1 GB")];
+        let rows = [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (9_949, "9.9 kB"),
+            (10_400, "10 kB"),
+            (999_499, "999 kB"),
+            (999_500, "1.0 MB"),
+            (150_000_000, "150 MB"),
+            (7_130_000_000, "7.1 GB"),
+        ];
         for (bytes, expected) in rows {
             assert_eq!(super::size(bytes), expected);
         }

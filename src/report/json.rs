@@ -81,7 +81,8 @@ fn program(w: &mut Writer, closure: &Closure, root: &dyn Root) {
     if let Some(version) = closure.oldest_glibc {
         w.key("oldest_glibc").str(&format!("{}.{}", version.0, version.1));
     }
-    w.key("objects").array(closure.objects.iter().enumerate(), |w, (id, object)| one_object(w, id, object, root));
+    w.key("objects")
+        .array(closure.objects.iter().enumerate(), |w, (id, object)| one_object(w, id, object, root));
     w.key("edges").array(&closure.edges, |w, edge| one_edge(w, closure, edge));
     w.key("load_order").array(closure.loaded(), |w, id| w.number(u64::from(id.0)));
     if !closure.audits.is_empty() {

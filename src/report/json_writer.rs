@@ -15,7 +15,11 @@ impl Writer {
         self.nested('{', '}', fields);
     }
 
-    pub(super) fn array<T>(&mut self, items: impl IntoIterator<Item = T>, mut each: impl FnMut(&mut Writer, T)) {
+    pub(super) fn array<T>(
+        &mut self,
+        items: impl IntoIterator<Item = T>,
+        mut each: impl FnMut(&mut Writer, T),
+    ) {
         self.nested('[', ']', |w| items.into_iter().for_each(|item| each(w, item)));
     }
 

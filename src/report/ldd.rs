@@ -50,7 +50,11 @@ fn musl_lines(out: &mut String, closure: &Closure) {
                 }
             }
             Outcome::Missing(_) if edge.want == Want::Needed => not_found(out, &edge.name),
-            Outcome::Found { .. } | Outcome::Missing(_) | Outcome::Dies(_) | Outcome::Vdso | Outcome::Apart => {}
+            Outcome::Found { .. }
+            | Outcome::Missing(_)
+            | Outcome::Dies(_)
+            | Outcome::Vdso
+            | Outcome::Apart => {}
         }
     }
 }

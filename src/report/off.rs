@@ -17,7 +17,9 @@ pub(super) fn rules_off(closure: &Closure, edge: &Edge) -> Vec<String> {
         off.push(format!("RPATH: off, because {name} has a RUNPATH"));
     }
     if facts.runpath().is_none() && runpath_above(closure, edge.from) {
-        off.push(format!("RUNPATH of others: it counts for an object's own libraries only, not for those of {name}"));
+        off.push(format!(
+            "RUNPATH of others: it counts for an object's own libraries only, not for those of {name}"
+        ));
     }
     match &closure.cache {
         CacheState::Absent => off.push("ld.so.cache: off, the root has none".into()),

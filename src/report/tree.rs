@@ -89,7 +89,11 @@ impl Tree<'_> {
                 self.title(out, edge, &self.style.bad("not found"));
                 for tried in miss.tried.iter().filter(|t| self.verbose || is_telling(&t.path)) {
                     let rule = rule_words(self.closure, edge.from, tried.rule);
-                    self.note(out, guides, &format!("{}: {} [{rule}]", escaped(&tried.path), obstacle_words(tried.obstacle)));
+                    self.note(
+                        out,
+                        guides,
+                        &format!("{}: {} [{rule}]", escaped(&tried.path), obstacle_words(tried.obstacle)),
+                    );
                 }
                 for line in rules_off(self.closure, edge) {
                     self.note(out, guides, &line);
@@ -168,7 +172,8 @@ fn is_shared(edge: &&&Edge) -> bool {
 
 /// Subdirectories for other processors are rarely what a reader is after.
 fn is_telling(path: &[u8]) -> bool {
-    let is_variant = |part: &[u8]| part == b"glibc-hwcaps" || part == b"tls" || part == b"x86_64" || part == b"haswell";
+    let is_variant =
+        |part: &[u8]| part == b"glibc-hwcaps" || part == b"tls" || part == b"x86_64" || part == b"haswell";
     !path.split(|&b| b == b'/').any(is_variant)
 }
 

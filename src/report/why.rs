@@ -52,7 +52,11 @@ pub fn why(out: &mut String, chains: &Chains<'_>, all: bool, style: Style) {
     let mut shown = 0;
     for edge in &chains.asking {
         total = total.saturating_add(counts[edge.from.0 as usize]).min(MOST_COUNTED);
-        let routes = if all { all_chains(chains.closure, edge.from) } else { vec![shortest(chains.closure, edge.from)] };
+        let routes = if all {
+            all_chains(chains.closure, edge.from)
+        } else {
+            vec![shortest(chains.closure, edge.from)]
+        };
         for route in routes {
             if shown < MOST_SHOWN {
                 chain(out, chains.closure, &route, edge, style);

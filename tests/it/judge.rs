@@ -80,7 +80,8 @@ pub fn has_loader(musl: bool) -> bool {
 impl Bench {
     fn new() -> Result<Bench, String> {
         let place = memory_dir().unwrap_or_else(std::env::temp_dir);
-        let dir = tempfile::Builder::new().prefix("depcollect-").tempdir_in(place).map_err(|e| e.to_string())?;
+        let dir =
+            tempfile::Builder::new().prefix("depcollect-").tempdir_in(place).map_err(|e| e.to_string())?;
         let helper = dir.path().join("judge_helper");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/judge_helper.c");
         let compiler = Command::new("cc").args(["-static", "-O1", "-o"]).arg(&helper).arg(source).output();

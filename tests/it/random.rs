@@ -110,7 +110,8 @@ impl Maker {
     fn dir_links(&mut self) {
         for name in ["/t/x", "/t/y", "/v"] {
             if self.is(60) {
-                let to = self.pick(&["/t/a", "/t/a", "/t/b", "../t/b", "/u", "/t/a/c", "/t/a/..", "/t/x", "/nosuch"]);
+                let to = self
+                    .pick(&["/t/a", "/t/a", "/t/b", "../t/b", "/u", "/t/a/c", "/t/a/..", "/t/x", "/nosuch"]);
                 self.line(&format!("{name} -> {to}"));
                 self.links.push(name.to_owned());
             }
@@ -125,9 +126,9 @@ impl Maker {
                 dir + self.pick(&["", "", "", "", "/", "//", "/.", "/../a"])
             }
             40..52 => self.pick(&["$ORIGIN", "${ORIGIN}", "$ORIGIN/a", "$ORIGIN/..", "$ORIGIN/c"]).to_owned(),
-            52..58 if !self.musl || self.rng.below(4) == 0 => {
-                self.pick(&["/t/$LIB", "/t/${LIB}", "/$LIB", "/t/a/$PLATFORM", "/t/$PLATFORMx", "/t/a/$"]).to_owned()
-            }
+            52..58 if !self.musl || self.rng.below(4) == 0 => self
+                .pick(&["/t/$LIB", "/t/${LIB}", "/$LIB", "/t/a/$PLATFORM", "/t/$PLATFORMx", "/t/a/$"])
+                .to_owned(),
             58..73 => self.pick(&["/t/x", "/t/x", "/t/y", "/v", "/v/c", "/t/x/../b"]).to_owned(),
             73..78 => self.pick(&["a", "./b", ".", "../t/a", "t/b"]).to_owned(),
             78..83 => self.pick(&["", "/nosuch", "/t/m", "/", "/t/a;/t/b"]).to_owned(),
@@ -193,7 +194,9 @@ impl Maker {
             list.push("NODEFLIB".to_owned());
         }
         if self.is(4) {
-            list.push(self.pick(&["OSABI 3", "EXECSTACK", "ABINOTE 0 99 0 0", "ISA 1", "FLAGS_1 0x80"]).to_owned());
+            list.push(
+                self.pick(&["OSABI 3", "EXECSTACK", "ABINOTE 0 99 0 0", "ISA 1", "FLAGS_1 0x80"]).to_owned(),
+            );
         }
         list.join("; ")
     }
@@ -217,7 +220,8 @@ impl Maker {
             let copies = 1 + self.rng.below(4);
             for _ in 0..copies {
                 let dir = if self.is(25) { self.system_dir() } else { self.pick(&DIRS) };
-                let below = if self.is(22) { format!("{dir}/{}", self.pick(&SUBDIRS)) } else { dir.to_owned() };
+                let below =
+                    if self.is(22) { format!("{dir}/{}", self.pick(&SUBDIRS)) } else { dir.to_owned() };
                 self.library(&below, &name);
             }
         }
@@ -256,7 +260,9 @@ impl Maker {
                 36..44 if !self.musl => ": S390X",
                 44..60 => " -> /nosuch/x",
                 60..76 => " -> ../../t/../loop",
-                76..79 => " \"GROUP ( /lib/libX.so.6 ) and what else a linker script of some length may hold\"",
+                76..79 => {
+                    " \"GROUP ( /lib/libX.so.6 ) and what else a linker script of some length may hold\""
+                }
                 79..82 => " \"short\"",
                 82..85 => "/",
                 85..88 => ": REL",
@@ -312,7 +318,8 @@ impl Maker {
                     8 => format!("t/a/{name}"),
                     _ => format!("/t/x/{name}"),
                 };
-                let option = self.pick(&["", "", "", "", " sub=x86-64-v2", " sub=x86-64-v3 isa=2", " sub=other"]);
+                let option =
+                    self.pick(&["", "", "", "", " sub=x86-64-v2", " sub=x86-64-v3 isa=2", " sub=other"]);
                 self.line(&format!("cache: {name} {flags} {value}{option}"));
             }
             if self.is(10) {

@@ -34,7 +34,9 @@ impl Census {
             return;
         }
         let any = |part: &str| answer.lines.iter().any(|l| l.contains(part));
-        let relative = |l: &String| l.split_once(" => ").is_some_and(|(_, p)| !p.starts_with('/') && !p.starts_with("not found"));
+        let relative = |l: &String| {
+            l.split_once(" => ").is_some_and(|(_, p)| !p.starts_with('/') && !p.starts_with("not found"))
+        };
         self.count("found: hwcaps", any("/glibc-hwcaps/"));
         self.count("found: legacy subdirectory", any("/tls/") || any("/x86_64/"));
         self.count("found: through a directory link", any(" /t/x/") || any(" /t/y/") || any(" /v/"));
@@ -49,9 +51,27 @@ impl Census {
 
 /// Features of a world's text that are counted where it resolves.
 const WORDS: [&str; 21] = [
-    "AUX ", "FILTER ", "NODEFLIB", "RPATH ", "RUNPATH ", "$ORIGIN", "$LIB", "$PLATFORM", "SONAME ", "cache: ",
-    "preload-file: ", "LD_PRELOAD", "LD_LIBRARY_PATH", " = /", " -> ", "COPY ", "I386", "AARCH64", "cwd ",
-    "program /u/link", "musl-path",
+    "AUX ",
+    "FILTER ",
+    "NODEFLIB",
+    "RPATH ",
+    "RUNPATH ",
+    "$ORIGIN",
+    "$LIB",
+    "$PLATFORM",
+    "SONAME ",
+    "cache: ",
+    "preload-file: ",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    " = /",
+    " -> ",
+    "COPY ",
+    "I386",
+    "AARCH64",
+    "cwd ",
+    "program /u/link",
+    "musl-path",
 ];
 
 fn run(musl: bool) {
