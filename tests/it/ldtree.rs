@@ -10,38 +10,19 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use crate::rng::Rng;
 use crate::synth::{DT_NEEDED, DT_SONAME, Elf, Note, NoteDesc};
 
-/// Numbers that look random, the same ones for a seed.
-#[derive(Debug)]
-pub struct Random(u64);
+fn index(rng: &mut Rng, limit: usize) -> usize {
+    rng.below(limit as u64) as usize
+}
 
-impl Random {
-    pub fn new(seed: u64) -> Random {
-        let mut random = Random((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        random.next();
-        random
-    }
+fn once_in(rng: &mut Rng, n: u64) -> bool {
+    rng.below(n) == 0
+}
 
-    pub fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    pub fn below(&mut self, n: usize) -> usize {
-        (self.next() >> 11) as usize % n
-    }
-
-    /// Once in `n`.
-    pub fn once_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
-
-    pub fn pick<'a, T: ?Sized>(&mut self, list: &[&'a T]) -> &'a T {
-        list[self.below(list.len())]
-    }
+fn pick<'a>(rng: &mut Rng, list: &[&'a str]) -> &'a str {
+    list[index(rng, list.len())]
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +101,7 @@ const NAMES: [&str; 16] = [
 ];
 
 impl Tree {
-    pub fn random(random: &mut Random) -> Tree {
+    pub fn random(rng: &mut Rng) -> Tree {
         let mut tree = Tree::default();
         for dir in ["etc/d", "etc/sub/d", "var/cache/ldconfig"].into_iter().chain(DIRS) {
             tree.put(dir, What::Dir);
@@ -129,10 +110,10 @@ impl Tree {
             tree.put(path, What::Link(target.into()));
         }
         for dir in DIRS {
-            tree.libraries(dir, random);
-            tree.levels(dir, random);
+            tree.libraries(dir, rng);
+            tree.levels(dir, rng);
         }
-        tree.configuration(random);
+        tree.configuration(rng);
         tree
     }
 
@@ -140,45 +121,55 @@ impl Tree {
         self.0.entry(path.as_ref().to_vec()).or_insert(what);
     }
 
-    fn levels(&mut self, dir: &str, random: &mut Random) {
+    fn levels(&mut self, dir: &str, rng: &mut Rng) {
         for level in LEVELS {
-            if random.once_in(8) {
-                self.libraries(&format!("{dir}/glibc-hwcaps/{level}"), random);
+            if once_in(rng, 8) {
+                self.libraries(&format!("{dir}/glibc-hwcaps/{level}"), rng);
             }
         }
-        if random.once_in(16) {
+        if once_in(rng, 16) {
             self.put(format!("{dir}/glibc-hwcaps/file"), What::File(b"x".to_vec()));
             self.put(format!("{dir}/glibc-hwcaps/linked"), What::Link(b"/opt/b/c".to_vec()));
         }
     }
 
-    fn libraries(&mut self, dir: &str, random: &mut Random) {
+    fn libraries(&mut self, dir: &str, rng: &mut Rng) {
         self.put(dir, What::Dir);
         let mut names = Vec::new();
-        for _ in 0..random.below(9) {
-            let name = if random.once_in(5) {
-                random.pick(&NAMES).to_string()
+        for _ in 0..index(rng, 9) {
+            let name = if once_in(rng, 5) {
+                pick(rng, &NAMES).to_string()
             } else {
-                format!("{}{}", random.pick(&STEMS), random.pick(&ENDS))
+                format!("{}{}", pick(rng, &STEMS), pick(rng, &ENDS))
             };
-            let what = thing(dir, &name, &names, random);
+            // The wrapped number equals 1: which of the two stands first decides.
+            let twin = match name.strip_suffix(".so.1") {
+                Some(stem) => format!("{stem}.so.4294967297"),
+                None => name.replace(".so.4294967297", ".so.1"),
+            };
+            if twin != name && names.contains(&twin) {
+                continue;
+            }
+            let what = thing(dir, &name, &names, rng);
             self.put(format!("{dir}/{name}"), what);
             names.push(name);
         }
     }
 
-    fn configuration(&mut self, random: &mut Random) {
-        for file in ["etc/d/a.conf", "etc/d/B.conf", "etc/d/.hid.conf", "etc/d/z.conf", "etc/sub/d/a.conf"] {
-            if !random.once_in(4) {
-                let text = lines(random, 3);
+    /// No file includes itself: the real one then goes on until it may open no
+    /// more files, and overlooks directories from there on.
+    fn configuration(&mut self, rng: &mut Rng) {
+        let deepest = lines(rng, 3, &[]);
+        self.put("etc/sub/d/a.conf", What::File(deepest));
+        for file in ["etc/d/a.conf", "etc/d/B.conf", "etc/d/.hid.conf", "etc/d/z.conf"] {
+            if !once_in(rng, 4) {
+                let text = lines(rng, 3, &INNER_INCLUDES);
                 self.put(file, What::File(text));
             }
         }
-        self.put(
-            "etc/d/l.conf",
-            What::Link(random.pick(&["/etc/sub/d/a.conf", "z.conf", "none", "../d"]).into()),
-        );
-        let text = lines(random, 8);
+        let target = pick(rng, &["/etc/sub/d/a.conf", "z.conf", "none", "../d"]);
+        self.put("etc/d/l.conf", What::Link(target.into()));
+        let text = lines(rng, 8, &INCLUDES);
         self.put("etc/ld.so.conf", What::File(text));
     }
 
@@ -196,40 +187,40 @@ impl Tree {
 }
 
 /// Something by the name of a library. `others` are names of its directory.
-fn thing(dir: &str, name: &str, others: &[String], random: &mut Random) -> What {
-    match random.below(24) {
+fn thing(dir: &str, name: &str, others: &[String], rng: &mut Rng) -> What {
+    match index(rng, 24) {
         0 => What::File(b"/* GNU ld script */ INPUT(x)\n".to_vec()),
         1 => What::File(Vec::new()),
         2 => What::Dir,
-        3 => What::Link(random.pick(&["nowhere", name, "/opt/a", "/etc/ld.so.conf", "/"]).into()),
-        4..8 if !others.is_empty() => What::Link(others[random.below(others.len())].clone().into_bytes()),
-        8..10 => What::Link(format!("/{}/{}.so.1", random.pick(&DIRS), random.pick(&STEMS)).into_bytes()),
-        _ => What::File(library(dir, name, random).bytes()),
+        3 => What::Link(pick(rng, &["nowhere", name, "/opt/a", "/etc/ld.so.conf", "/"]).into()),
+        4..8 if !others.is_empty() => What::Link(others[index(rng, others.len())].clone().into_bytes()),
+        8..10 => What::Link(format!("/{}/{}.so.1", pick(rng, &DIRS), pick(rng, &STEMS)).into_bytes()),
+        _ => What::File(library(dir, name, rng).bytes()),
     }
 }
 
-fn library(dir: &str, name: &str, random: &mut Random) -> Elf {
-    let soname = (!random.once_in(5)).then(|| match random.below(3) {
+fn library(dir: &str, name: &str, rng: &mut Rng) -> Elf {
+    let soname = (!once_in(rng, 5)).then(|| match index(rng, 3) {
         0 => name.to_owned(),
-        1 => format!("{}.so.{}", name.split('.').next().unwrap_or(name), random.below(3)),
-        _ => format!("{}{}", random.pick(&STEMS), random.pick(&ENDS)),
+        1 => format!("{}.so.{}", name.split('.').next().unwrap_or(name), index(rng, 3)),
+        _ => format!("{}{}", pick(rng, &STEMS), pick(rng, &ENDS)),
     });
     let soname = soname.filter(|soname| !soname.is_empty());
     let mut elf = machine_of(dir, soname.as_deref().unwrap_or(name));
-    if random.once_in(3) {
-        elf = elf.string(DT_NEEDED, random.pick(&["libc.so.6", "libm.so.6", "liba.so.1"]).as_bytes());
+    if once_in(rng, 3) {
+        elf.strings.push((DT_NEEDED, pick(rng, &["libc.so.6", "libm.so.6", "liba.so.1"]).as_bytes().to_vec()));
     }
     if let Some(soname) = &soname {
-        elf = elf.string(DT_SONAME, soname.as_bytes());
+        elf.strings.push((DT_SONAME, soname.as_bytes().to_vec()));
     }
-    if dir.contains("hwcaps") && elf.is_64 && random.once_in(2) {
-        let isa = Note { owner: b"GNU", kind: 5, desc: NoteDesc::Isa(1 << random.below(4) | 1) };
+    if dir.contains("hwcaps") && elf.is_64 && once_in(rng, 2) {
+        let isa = Note { owner: b"GNU", kind: 5, desc: NoteDesc::Isa(1 << index(rng, 4) | 1) };
         elf.notes.push(isa);
     }
-    if random.once_in(8) {
+    if once_in(rng, 8) {
         elf.notes.push(Note { owner: b"GNU", kind: 1, desc: NoteDesc::Words(vec![0, 3, 2, 0]) });
     }
-    match random.below(16) {
+    match index(rng, 16) {
         0 => elf.e_type = 2,
         1 => elf.no_dynamic = true,
         2 => elf.interp = Some(b"/lib64/ld-linux-x86-64.so.2".to_vec()),
@@ -252,31 +243,42 @@ fn machine_of(dir: &str, key: &str) -> Elf {
     }
 }
 
-fn lines(random: &mut Random, most: usize) -> Vec<u8> {
+fn lines(rng: &mut Rng, most: usize, includes: &[&str]) -> Vec<u8> {
     let mut text = Vec::new();
-    for _ in 0..=random.below(most) {
-        text.extend(line(random));
+    for _ in 0..=index(rng, most) {
+        let is_include = !includes.is_empty() && once_in(rng, 3);
+        text.extend(if is_include { pick(rng, includes).into() } else { line(rng) });
         text.push(b'\n');
     }
-    if random.once_in(4) {
+    if once_in(rng, 4) {
         text.pop();
     }
     text
 }
 
-const LINES: [&str; 24] = [
+const INCLUDES: [&str; 12] = [
     "include d/*.conf",
     "include /etc/d/*.conf",
     "include d/a.conf d/z.conf",
     "include\t/etc/sub/*/a.conf  none/*",
     "include sub/d/[ab].conf",
-    "include /etc/d/[!a]*.conf /etc/d/.*.conf",
+    "include /etc/d/[!a]*.conf /etc/d/.*.conf # x",
     "include /etc/?/\\a.conf",
     "include d",
-    "include ld.so.conf",
-    "include /etc/ld.so.conf /etc/d/[[:upper:]]*",
-    "include",
+    "include /etc/d/[[:upper:]]*",
     "include d/*/",
+    "include *b/?/*",
+    "include d/a.conf\r",
+];
+const INNER_INCLUDES: [&str; 4] = [
+    "include ../sub/d/*",
+    "include ../*/d/a.conf",
+    "include /etc/sub/d/a.conf",
+    "include ../sub/[a-z]/?.conf",
+];
+const LINES: [&str; 16] = [
+    "include",
+    "Include /etc/d/*.conf",
     "hwcap 1 nosegneg",
     "# comment",
     "",
@@ -289,17 +291,18 @@ const LINES: [&str; 24] = [
     "/etc/ld.so.conf",
     "/opt/b=libc6",
     "/lib=libc5 # =",
+    "/usr/lib=glibc2",
+    "/six dir=libc4",
 ];
 
-fn line(random: &mut Random) -> Vec<u8> {
-    if random.once_in(2) {
-        return random.pick(&LINES).into();
+fn line(rng: &mut Rng) -> Vec<u8> {
+    if once_in(rng, 4) {
+        return pick(rng, &LINES).into();
     }
     let linked: Vec<&str> = DIR_LINKS.iter().map(|(path, _)| *path).collect();
-    let dir = if random.once_in(4) { random.pick(&linked) } else { random.pick(&DIRS) };
-    let before = random.pick(&["/", "/", "/", " /", "\t//", "/opt/../", "/./"]);
-    let behind =
-        random.pick(&["", "", "", "/", "//", " ", "/ ", " # x", "#/y", "\t", "\r", "=libc6", "=odd"]);
-    let hwcaps = if random.once_in(12) { "/glibc-hwcaps/odd" } else { "" };
+    let dir = if once_in(rng, 4) { pick(rng, &linked) } else { pick(rng, &DIRS) };
+    let before = pick(rng, &["/", "/", "/", " /", "\t//", "/opt/../", "/./"]);
+    let behind = pick(rng, &["", "", "", "/", "//", " ", "/ ", " # x", "#/y", "\t", "\r", "=libc6", "=odd"]);
+    let hwcaps = if once_in(rng, 12) { "/glibc-hwcaps/odd" } else { "" };
     format!("{before}{dir}{hwcaps}{behind}").into_bytes()
 }

@@ -3,6 +3,7 @@
 mod cachefile;
 mod elf;
 mod judge;
+mod ldcache;
 mod ldconfig;
 mod ldtree;
 mod model;

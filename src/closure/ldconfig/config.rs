@@ -13,16 +13,19 @@ use crate::loader::machine::{EM_AARCH64, EM_MIPS, EM_PPC64, EM_RISCV, EM_S390, E
 use crate::path::dirname;
 use crate::root::{DirId, OpenFile, Opened};
 
-/// ldconfig itself knows no limits and recurses until it runs out of files.
+/// ldconfig itself knows no limits: it recurses until it runs out of files,
+/// and then overlooks what it cannot open.
 const MAX_DEPTH: usize = 32;
 const MAX_FILES: usize = 2_000;
+const MAX_DIRS: usize = 20_000;
 const MAX_MATCHES: usize = 10_000;
 const MAX_BYTES: usize = 4 << 20;
 
 struct Reading {
     dirs: Vec<Dir>,
-    /// By spelling: a file that is read again adds nothing but repetitions.
-    seen: Map<Vec<u8>, ()>,
+    /// By spelling, what a file itself names. One that is included again may
+    /// only change the types of directories (up to 2.36).
+    seen: Map<Vec<u8>, Vec<Dir>>,
     full: bool,
 }
 
@@ -38,27 +41,38 @@ pub(super) fn dirs(run: &mut Run<'_>) -> Vec<Dir> {
 }
 
 fn read_file(run: &mut Run<'_>, reading: &mut Reading, path: Vec<u8>, depth: usize) {
-    reading.full |= depth > MAX_DEPTH || reading.seen.len() >= MAX_FILES;
-    if reading.full || reading.seen.contains(&path) {
+    let (files, dirs) = (reading.seen.len(), reading.dirs.len());
+    reading.full |= depth > MAX_DEPTH || files >= MAX_FILES || dirs >= MAX_DIRS;
+    if reading.full {
         return;
+    }
+    if let Some(dirs) = reading.seen.get(&path) {
+        return reading.dirs.extend_from_slice(dirs);
     }
     let bytes = match open(run, &path) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return,
         Err(error) => return run.report(&path, &format!("cannot read the configuration: {error}")),
     };
-    reading.seen.insert(path.clone(), ());
-    for line in parse(&bytes, run.setup.version) {
+    let lines = parse(&bytes, run.setup.version);
+    let own = lines.iter().filter_map(|line| match line {
+        Line::Dir(dir) => Some(dir.clone()),
+        Line::Include(_) | Line::Hwcap => None,
+    });
+    reading.seen.insert(path.clone(), own.collect());
+    for line in lines {
         match line {
             Line::Dir(dir) => reading.dirs.push(dir),
             Line::Hwcap => {}
-            Line::Include(patterns) => {
-                for pattern in patterns {
-                    for file in expand(run, &absolute(&path, &pattern)) {
-                        read_file(run, reading, file, depth + 1);
-                    }
-                }
-            }
+            Line::Include(patterns) => include(run, reading, &path, &patterns, depth),
+        }
+    }
+}
+
+fn include(run: &mut Run<'_>, reading: &mut Reading, conf: &[u8], patterns: &[Vec<u8>], depth: usize) {
+    for pattern in patterns {
+        for file in expand(run, &absolute(conf, pattern)) {
+            read_file(run, reading, file, depth + 1);
         }
     }
 }

@@ -38,11 +38,23 @@ impl Known {
     }
 }
 
+/// `SYSDEP_KNOWN_INTERPRETER_NAMES` of the architectures whose libraries may be
+/// unmarked, and of those that share an ldconfig with them.
+const INTERPRETERS: [&str; 7] = [
+    "/lib/ld-linux.so.2",
+    "/lib/ld-linux-x86-64.so.2",
+    "/lib64/ld-linux-x86-64.so.2",
+    "/libx32/ld-linux-x32.so.2",
+    "/lib/ld.so.1",
+    "/lib64/ld64.so.1",
+    "/lib/ld-linux.so.3",
+];
+
 /// Up to 2.36, where the header tells no more: the interpreter decides, else
 /// the libc.
 fn by_what_it_needs(facts: &Facts) -> u32 {
     let interp = facts.interp().unwrap_or_default();
-    if interp.starts_with(b"/lib/ld-linux.so.2") || interp.starts_with(b"/lib/ld.so.1") {
+    if INTERPRETERS.iter().any(|known| interp == known.as_bytes()) {
         return LIBC6;
     }
     let libc = |name: &[u8]| match name {
