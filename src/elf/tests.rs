@@ -21,7 +21,7 @@ fn unfit(bytes: &[u8]) -> Unfit {
 fn damage(bytes: &[u8]) -> &'static str {
     match unfit(bytes) {
         Unfit::Damaged { what, .. } => what,
-        other => panic!("{other:?}"),
+        other @ (Unfit::TooShort { .. } | Unfit::NotElf { .. } | Unfit::BadIdent(_)) => panic!("{other:?}"),
     }
 }
 
@@ -170,7 +170,8 @@ fn the_string_table_ends_where_the_segment_does() {
 
 #[test]
 fn an_interpreter_is_a_string_the_kernel_takes() {
-    let rows: [(&'static [u8], Option<&[u8]>, bool); 6] = [
+    type Row = (&'static [u8], Option<&'static [u8]>, bool);
+    let rows: [Row; 6] = [
         (b"/lib/ld.so\0", Some(b"/lib/ld.so"), false),
         (b"/lib/ld.so\0\0", Some(b"/lib/ld.so"), false),
         (b"\0\0", Some(b""), false),
@@ -227,6 +228,21 @@ fn a_dynamic_section_without_bytes_is_none() {
     bytes[64 + 32..64 + 40].fill(0);
     let read = facts(&bytes);
     assert_eq!((read.has_dynamic, read.has_load, read.asks.len()), (false, true, 0));
+}
+
+#[test]
+fn the_dynamic_section_is_where_its_address_says_up_to_its_end() {
+    // Asked of ld.so and musl: an offset elsewhere and a size too small change nothing.
+    let plain = Made { interp: None, notes: vec![], ..Made::everything(false, false, Hash::Gnu) }.bytes();
+    for (at, value) in [(72, 0x10), (72, u64::MAX), (96, 16), (96, 1), (96, u64::MAX)] {
+        let mut bytes = plain.clone();
+        bytes[at..at + 8].copy_from_slice(&u64::to_le_bytes(value));
+        assert_eq!(facts(&bytes), facts(&plain), "{at} {value:#x}");
+    }
+    // ldconfig would go by the offset; a loader dies here. There is nothing better to say.
+    let mut bytes = plain.clone();
+    bytes[80..88].fill(0x7f);
+    assert_eq!(facts(&bytes), facts(&plain));
 }
 
 #[test]
