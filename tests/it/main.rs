@@ -1,7 +1,11 @@
 //! The only test binary: one program, so that it links once.
 
+#![expect(unreachable_pub, reason = "one binary: `pub` is what its modules share")]
+
 mod cachefile;
 mod elf;
+mod garble;
+mod handmade;
 mod judge;
 mod ldcache;
 mod ldconfig;
