@@ -15,7 +15,7 @@ use super::{
 };
 use crate::elf::{AskKind, Facts};
 use crate::intern::{Map, Marks, Name};
-use crate::loader::{Launch, Version, glibc, machine, token};
+use crate::loader::{ChainLink, Launch, Version, glibc, machine, token};
 use crate::root::FileId;
 
 const PROGRAM: ObjectId = ObjectId(0);
@@ -96,10 +96,13 @@ impl<'w, 'a> Walk<'w, 'a> {
     /// The program, then ld.so, then the kernel's object: all three answer to
     /// names before any file is searched for.
     fn start(&mut self) {
-        let name = Arc::clone(&self.runtime.path);
+        // Started as `ld.so PROG` it has its own path, and answers to PT_INTERP.
+        let path = Arc::clone(&self.runtime.path);
+        let interp = self.closure.object(PROGRAM).found.facts().interp().map(Arc::from);
+        let name: Arc<[u8]> = interp.unwrap_or_else(|| Arc::clone(&path));
         self.closure.objects.push(Object {
             role: Role::Interpreter,
-            path: Arc::clone(&name),
+            path,
             found: self.runtime.found.clone(),
             names: vec![Arc::clone(&name)],
             wanted_by: Some(PROGRAM),
@@ -107,12 +110,6 @@ impl<'w, 'a> Walk<'w, 'a> {
         });
         let outcome = Outcome::Found { to: LDSO, how: How::Builtin };
         self.closure.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
-        if self.launch == Launch::LdSo {
-            // ld.so mapped it itself: under its path, and with its inode on record.
-            let path = Arc::clone(&self.closure.object(PROGRAM).path);
-            self.closure.objects[PROGRAM.0 as usize].names.push(path);
-            self.inodes.insert(self.closure.object(PROGRAM).found.file.stat.id, PROGRAM);
-        }
         self.is_reached = vec![true, false];
         self.is_done = vec![false, true];
         self.learn_names();
@@ -139,8 +136,8 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     fn learn(&mut self, id: ObjectId) {
         let object = self.closure.object(id);
-        let own: &[u8] = if id == PROGRAM { b"" } else { &object.path };
-        let mut names = vec![self.session.names.intern(own)];
+        let own = self.l_name(id).to_vec();
+        let mut names = vec![self.session.names.intern(&own)];
         names.extend(object.names.iter().map(|name| self.session.names.intern(name)));
         names.extend(object.found.facts().soname().map(|name| self.session.names.intern(name)));
         for name in names {
@@ -231,6 +228,8 @@ impl<'w, 'a> Walk<'w, 'a> {
         let name = match self.expand_name(from, want, written) {
             Ok(name) => name?,
             Err(words) => {
+                // Said outside of what a filtee that may be absent is forgiven.
+                self.is_dead = true;
                 self.edge(from, want, Arc::from(written), death(written, words));
                 return None;
             }
@@ -267,8 +266,13 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn edge(&mut self, from: ObjectId, want: Want, name: Arc<[u8]>, outcome: Outcome) {
         match &outcome {
             // Only NEEDED and filters are faked in ld.so's list.
-            Outcome::Missing(_) if matches!(want, Want::Needed | Want::Auxiliary | Want::Filter) => {
+            Outcome::Missing(_) if want == Want::Needed => {
                 self.closure.order.push(Slot::Missing(self.closure.edges.len()));
+            }
+            Outcome::Missing(_) if matches!(want, Want::Auxiliary | Want::Filter) => {
+                let order = &mut self.closure.order;
+                let before = order.iter().position(|slot| *slot == Slot::Object(from)).unwrap_or(order.len());
+                order.insert(before, Slot::Missing(self.closure.edges.len()));
             }
             // For a preload or a filtee that may be absent, death is demoted to a miss.
             Outcome::Dies(_) => self.is_dead |= matches!(want, Want::Needed | Want::Filter),
@@ -301,9 +305,12 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     fn open(&mut self, from: ObjectId, want: Want, number: Name) -> Outcome {
         let is_preload = matches!(want, Want::PreloadEnv | Want::PreloadFile);
+        let Some(name) = self.name_to_open(from, want, number) else {
+            return Outcome::Missing(Arc::default());
+        };
         let key = SearchKey {
             runtime: self.runtime_no,
-            name: number,
+            name,
             chain: self.chain_of(from),
             library_path: self.library_path,
             nodeflib: self.closure.object(from).found.facts().nodeflib(),
@@ -347,6 +354,19 @@ impl<'w, 'a> Walk<'w, 'a> {
         Outcome::Found { to, how: How::Opened(rule) }
     }
 
+    /// A preload is known by its name as written; tokens in a path are expanded
+    /// when it is opened.
+    fn name_to_open(&mut self, from: ObjectId, want: Want, number: Name) -> Option<Name> {
+        let text = self.session.names.text(number);
+        let is_written = matches!(want, Want::PreloadEnv | Want::PreloadFile | Want::Audit);
+        if !is_written || !text.contains(&b'/') || !token::has_token(&text) {
+            return Some(number);
+        }
+        let origin = self.origin_of(from);
+        let expanded = self.expand(&text, origin.as_deref(), false)?;
+        Some(self.session.names.intern(&expanded))
+    }
+
     /// The version is read only where it matters.
     fn refusal(&self, facts: &Facts) -> Option<&'static str> {
         let version = || self.runtime.about(self.session.root).version;
@@ -376,7 +396,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     /// DT_AUDIT and DT_DEPAUDIT of the program itself (2.32 and newer), each
-    /// module in a namespace of its own, looked up without any path list.
+    /// module in a namespace of its own.
     fn audits(&mut self) {
         let found = self.closure.object(PROGRAM).found.clone();
         let facts = found.facts();
@@ -395,10 +415,14 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     fn audit(&mut self, name: &[u8]) {
         let number = self.session.names.intern(name);
+        let Some(opened) = self.name_to_open(PROGRAM, Want::Audit, number) else { return };
+        // Nobody asks for it: of all lists, only the program's RPATH counts.
+        let rpath = self.lists[PROGRAM.0 as usize].rpath.clone();
+        let link = ChainLink { above: 0, rpath, runpath: None };
         let key = SearchKey {
             runtime: self.runtime_no,
-            name: number,
-            chain: super::session::ChainNo::EMPTY,
+            name: opened,
+            chain: self.session.chain_no(if link.rpath.is_empty() { Vec::new() } else { vec![link] }),
             library_path: self.library_path,
             nodeflib: false,
             trusted_only: self.secure,
@@ -436,7 +460,8 @@ impl Walk<'_, '_> {
         }
         let origin = self.origin_of(id);
         // An object that has both tags has no RPATH.
-        let rpath = rpath.filter(|_| runpath.is_none()).map(|list| self.split(id, list, b":", origin.as_deref()));
+        let rpath =
+            rpath.filter(|_| runpath.is_none()).map(|list| self.split(id, list, b":", origin.as_deref()));
         let runpath = runpath.map(|list| self.split(id, list, b":", origin.as_deref()));
         Lists { rpath: rpath.unwrap_or_default(), runpath, ..Lists::default() }
     }

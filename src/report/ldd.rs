@@ -13,15 +13,17 @@ pub fn ldd(out: &mut String, closure: &Closure) {
     }
 }
 
-/// ld.so says "statically linked" of whatever needs nothing but itself.
+/// ld.so says "statically linked" of whatever has no DT_NEEDED, whatever else
+/// is loaded with it.
 fn has_requests(closure: &Closure) -> bool {
-    closure.objects[0].found.facts().needed().next().is_some() || closure.order.len() > 1
+    closure.objects[0].found.facts().needed().next().is_some()
 }
 
 fn glibc_lines(out: &mut String, closure: &Closure) {
-    for slot in &closure.order {
+    // Filtees of the program stand before it, where ldd does not look.
+    let behind_program = closure.order.iter().skip_while(|slot| **slot != Slot::Object(ObjectId(0)));
+    for slot in behind_program.skip(1) {
         match slot {
-            Slot::Object(ObjectId(0)) => {}
             Slot::Object(id) => {
                 let object = closure.object(*id);
                 let name = object.names.first().unwrap_or(&object.path);
@@ -93,7 +95,13 @@ pub fn musl_words(miss: &Miss) -> &'static str {
         ) => "Exec format error",
         Some(Obstacle::NotDirectory) => "Not a directory",
         Some(Obstacle::NameTooLong) => "Filename too long",
-        Some(Obstacle::Absent | Obstacle::NoDirectory | Obstacle::Errno(_) | Obstacle::Special(_) | Obstacle::Forbidden)
+        Some(
+            Obstacle::Absent
+            | Obstacle::NoDirectory
+            | Obstacle::Errno(_)
+            | Obstacle::Special(_)
+            | Obstacle::Forbidden,
+        )
         | None => "No such file or directory",
     }
 }

@@ -208,7 +208,8 @@ fn library(dir: &str, name: &str, rng: &mut Rng) -> Elf {
     let soname = soname.filter(|soname| !soname.is_empty());
     let mut elf = machine_of(dir, soname.as_deref().unwrap_or(name));
     if once_in(rng, 3) {
-        elf.strings.push((DT_NEEDED, pick(rng, &["libc.so.6", "libm.so.6", "liba.so.1"]).as_bytes().to_vec()));
+        elf.strings
+            .push((DT_NEEDED, pick(rng, &["libc.so.6", "libm.so.6", "liba.so.1"]).as_bytes().to_vec()));
     }
     if let Some(soname) = &soname {
         elf.strings.push((DT_SONAME, soname.as_bytes().to_vec()));

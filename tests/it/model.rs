@@ -1,11 +1,13 @@
 //! depcollect itself as one more judge: a world in memory is closed over, and
 //! the closure is put into the words of the loader.
 
-use depcollect::closure::{Closure, Files, NotAProgram, Outcome, Seen, Session, Settings, Want, close, open_program};
+use depcollect::closure::{
+    Closure, Files, NotAProgram, Outcome, Seen, Session, Settings, Want, close, open_program,
+};
 use depcollect::finding::Severity;
-use depcollect::loader::{Cpu, Family, Launch as Start, Rule};
+use depcollect::loader::{Cpu, Family, Launch as Start, Obstacle};
 use depcollect::report;
-use depcollect::root::{DirId, Root};
+use depcollect::root::Root;
 
 use crate::judge::{Answer, Judge};
 use crate::world::{Launch, What, World};
@@ -89,6 +91,7 @@ fn settings(world: &World) -> Settings {
         inhibit_rpath: option("--inhibit-rpath")
             .map(|list| list.split(|&b| b == b':').map(<[u8]>::to_vec).collect())
             .unwrap_or_default(),
+        loader: (world.launch == Launch::LdSo).then(|| world.default_loader().to_vec()),
         ..Settings::default()
     }
 }
@@ -121,9 +124,14 @@ fn answer(world: &World, closure: &Closure) -> Answer {
 fn refused_interp(closure: &Closure) -> Option<Answer> {
     let finding = closure.findings.iter().find(|f| f.code == "interpreter")?;
     let text = String::from_utf8_lossy(&finding.message).into_owned();
-    let words = ["No such file or directory", "Permission denied", "Too many levels of symbolic links", "Not a directory"]
-        .into_iter()
-        .find(|words| text.contains(words));
+    let words = [
+        "No such file or directory",
+        "Permission denied",
+        "Too many levels of symbolic links",
+        "Not a directory",
+    ]
+    .into_iter()
+    .find(|words| text.contains(words));
     Some(kernel(words.unwrap_or(match () {
         () if text.contains("directory") => "Permission denied",
         () => "Accessing a corrupted shared library",
@@ -140,13 +148,16 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         };
         let name = String::from_utf8_lossy(&edge.name).into_owned();
         match edge.want {
-            Want::PreloadEnv | Want::PreloadFile | Want::Audit => answer.ignored.push(format!("{name}: {words}")),
+            Want::PreloadEnv | Want::PreloadFile | Want::Audit => {
+                answer.ignored.push(format!("{name}: {words}"))
+            }
             Want::Needed | Want::Filter if matches!(edge.outcome, Outcome::Dies(_)) => {
                 let Outcome::Dies(death) = &edge.outcome else { continue };
                 answer.fatal = Some(format!("{}: {}", String::from_utf8_lossy(&death.subject), death.words));
             }
-            Want::Needed if world.launch == Launch::Run => {
-                let dots = if words.ends_with("file") { ": No such file or directory" } else { "" };
+            // A start ends at the first name that is missing, and so does --list.
+            Want::Needed | Want::Filter if matches!(world.launch, Launch::Run | Launch::List) => {
+                let dots = if words.ends_with("file") { errno_words(&edge.outcome, &name) } else { "" };
                 answer.fatal = answer.fatal.take().or(Some(format!("{name}: {words}{dots}")));
             }
             _ => {}
@@ -164,6 +175,7 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         if answer.status == 0 {
             answer.lines = closure
                 .loaded()
+                .skip_while(|id| id.0 != 0)
                 .skip(1)
                 .map(|id| String::from_utf8_lossy(&closure.object(id).path).into_owned())
                 .collect();
@@ -173,6 +185,16 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
     let mut text = String::new();
     report::ldd(&mut text, closure);
     answer.lines = text.lines().map(|line| line.trim_start_matches('\t').to_owned()).collect();
+}
+
+/// ld.so has words for few errors.
+fn errno_words(outcome: &Outcome, name: &str) -> &'static str {
+    let Outcome::Missing(miss) = outcome else { return "" };
+    match miss.tried.last().map(|tried| tried.obstacle).filter(|_| name.contains('/')) {
+        Some(Obstacle::Unreadable) => ": Permission denied",
+        Some(Obstacle::NotDirectory | Obstacle::NoDirectory) => ": Error 20",
+        _ => ": No such file or directory",
+    }
 }
 
 /// What is said when everything is loaded.
@@ -195,7 +217,8 @@ fn of_checks(closure: &Closure, answer: &mut Answer) {
             }
             ("inconsistent", _) => {
                 answer.fatal = Some(
-                    "dl-version.c: 204: _dl_check_map_versions: Assertion `needed != NULL' failed!".to_owned(),
+                    "dl-version.c: 204: _dl_check_map_versions: Assertion `needed != NULL' failed!"
+                        .to_owned(),
                 );
                 answer.status = 127;
             }
@@ -207,18 +230,27 @@ fn of_checks(closure: &Closure, answer: &mut Answer) {
 fn musl(world: &World, closure: &Closure, answer: &mut Answer) {
     let mut text = String::new();
     report::ldd(&mut text, closure);
-    let mut lines: Vec<String> =
-        text.lines().map(|line| line.trim_start_matches('\t').to_owned()).filter(|l| !l.ends_with("not found")).collect();
+    let mut lines: Vec<String> = text
+        .lines()
+        .map(|line| line.trim_start_matches('\t').to_owned())
+        .filter(|l| !l.ends_with("not found"))
+        .collect();
     if world.launch == Launch::Run {
-        lines = closure.loaded().skip(1).map(|id| String::from_utf8_lossy(&closure.object(id).path).into_owned()).collect();
+        lines = closure
+            .loaded()
+            .skip(1)
+            .map(|id| String::from_utf8_lossy(&closure.object(id).path).into_owned())
+            .collect();
     }
-    let _ = (DirId::TOP, Rule::Cache);
     let mut missing = Vec::new();
     for edge in closure.edges.iter().filter(|edge| edge.want == Want::Needed) {
         if let Outcome::Missing(miss) = &edge.outcome {
             let why = report::musl_words(miss);
             let by = String::from_utf8_lossy(&closure.object(edge.from).path).into_owned();
-            missing.push(format!("{} => not found: {why} (needed by {by})", String::from_utf8_lossy(&edge.name)));
+            missing.push(format!(
+                "{} => not found: {why} (needed by {by})",
+                String::from_utf8_lossy(&edge.name)
+            ));
         }
     }
     if !missing.is_empty() {
