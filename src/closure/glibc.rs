@@ -229,8 +229,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             Ok(name) => name?,
             Err(words) => {
                 // Said outside of what a filtee that may be absent is forgiven.
-                self.is_dead = true;
-                self.edge(from, want, Arc::from(written), death(written, words));
+                self.edge(from, want, Arc::from(written), death(written, words, false));
                 return None;
             }
         };
@@ -274,8 +273,7 @@ impl<'w, 'a> Walk<'w, 'a> {
                 let before = order.iter().position(|slot| *slot == Slot::Object(from)).unwrap_or(order.len());
                 order.insert(before, Slot::Missing(self.closure.edges.len()));
             }
-            // For a preload or a filtee that may be absent, death is demoted to a miss.
-            Outcome::Dies(_) => self.is_dead |= matches!(want, Want::Needed | Want::Filter),
+            Outcome::Dies(death) => self.is_dead |= !death.is_forgiven,
             Outcome::Missing(_) | Outcome::Found { .. } | Outcome::Vdso | Outcome::Apart => {}
         }
         self.closure.edges.push(Edge { from, want, name, outcome });
@@ -305,6 +303,7 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     fn open(&mut self, from: ObjectId, want: Want, number: Name) -> Outcome {
         let is_preload = matches!(want, Want::PreloadEnv | Want::PreloadFile);
+        let is_forgiven = is_preload || want == Want::Auxiliary;
         let Some(name) = self.name_to_open(from, want, number) else {
             return Outcome::Missing(Arc::default());
         };
@@ -320,13 +319,13 @@ impl<'w, 'a> Walk<'w, 'a> {
         let (path, found, rule) = match &*answer {
             Answer::Found { path, found, rule } => (path, found, *rule),
             Answer::Missing(miss) => return Outcome::Missing(Arc::clone(miss)),
-            Answer::Dies { path, words } => return death(path, words),
+            Answer::Dies { path, words } => return death(path, words, is_forgiven),
         };
         if let Some(&to) = self.inodes.get(&found.file.stat.id) {
             return Outcome::Found { to, how: How::SameFile(rule) };
         }
         if let Some(words) = self.refusal(found.facts()) {
-            return death(&self.session.names.text(number), words);
+            return death(&self.session.names.text(number), words, is_forgiven);
         }
         let to = ObjectId(self.closure.objects.len() as u32);
         let role = match want {
@@ -435,7 +434,7 @@ impl<'w, 'a> Walk<'w, 'a> {
                 Outcome::Apart
             }
             Answer::Missing(miss) => Outcome::Missing(Arc::clone(miss)),
-            Answer::Dies { path, words } => death(path, words),
+            Answer::Dies { path, words } => death(path, words, true),
         };
         let text = self.session.names.text(number);
         self.edge(PROGRAM, Want::Audit, text, outcome);
@@ -444,8 +443,8 @@ impl<'w, 'a> Walk<'w, 'a> {
 
 const LDSO_NUMBER: u32 = LDSO.0;
 
-fn death(subject: &[u8], words: &str) -> Outcome {
-    Outcome::Dies(Arc::new(Death { subject: subject.to_vec(), words: words.into() }))
+fn death(subject: &[u8], words: &str, is_forgiven: bool) -> Outcome {
+    Outcome::Dies(Arc::new(Death { subject: subject.to_vec(), words: words.into(), is_forgiven }))
 }
 
 /// The path lists of objects, in this walk.

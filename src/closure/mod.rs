@@ -155,6 +155,8 @@ pub struct Tried {
 pub struct Death {
     pub subject: Vec<u8>,
     pub words: String,
+    /// Of a preload or a filtee that may be absent it is forgiven.
+    pub is_forgiven: bool,
 }
 
 /// What became of `ld.so.cache`.

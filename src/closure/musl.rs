@@ -87,7 +87,6 @@ impl<'w, 'a> Walk<'w, 'a> {
         });
         let outcome = Outcome::Found { to: LDSO, how: How::Builtin };
         self.closure.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
-        self.closure.order.push(Slot::Object(LDSO));
         self.has_shortname = vec![false, true];
         self.shortnames.insert(Arc::from(&b"libc.so"[..]), LDSO);
         let own = self.chain_of(PROGRAM);
@@ -136,6 +135,10 @@ impl<'w, 'a> Walk<'w, 'a> {
             };
             self.open(from, want, &text, key)
         };
+        // It goes to the end of the list when it is first asked for.
+        if matches!(outcome, Outcome::Found { to: LDSO, .. }) && !self.closure.loaded().any(|id| id == LDSO) {
+            self.closure.order.push(Slot::Object(LDSO));
+        }
         if let Outcome::Found { to, .. } = outcome {
             let names = &mut self.closure.objects[to.0 as usize].names;
             if !names.contains(&text) {
@@ -154,6 +157,7 @@ impl<'w, 'a> Walk<'w, 'a> {
                 return Outcome::Dies(Arc::new(super::Death {
                     subject: path.clone(),
                     words: (*words).into(),
+                    is_forgiven: false,
                 }));
             }
         };

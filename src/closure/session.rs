@@ -207,6 +207,10 @@ impl<'a> Session<'a> {
         if dir.len() + name.len() >= PATH_MAX {
             return Seen::Error { errno: rustix::io::Errno::NAMETOOLONG.raw_os_error(), dir_exists: true };
         }
+        // No path is no file, not the working directory.
+        if dir.is_empty() && name.is_empty() {
+            return Seen::Error { errno: rustix::io::Errno::NOENT.raw_os_error(), dir_exists: true };
+        }
         let leaf = basename(name);
         let above = &name[..name.len() - leaf.len()];
         let spot = if above.is_empty() { self.spot(dir) } else { self.spot(&[dir, above].concat()) };

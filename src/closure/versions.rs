@@ -11,7 +11,8 @@ use crate::intern::{Marks, Name};
 use crate::loader::Version;
 
 pub(super) fn check(session: &mut Session<'_>, closure: &mut Closure) {
-    let died = closure.edges.iter().any(|edge| matches!(edge.outcome, Outcome::Dies(_)));
+    let died =
+        closure.edges.iter().any(|edge| matches!(&edge.outcome, Outcome::Dies(death) if !death.is_forgiven));
     if !died {
         let providers = providers(session, closure);
         let loaded: Vec<ObjectId> = closure.loaded().collect();

@@ -140,7 +140,15 @@ fn refused_interp(closure: &Closure) -> Option<Answer> {
 
 fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
     for edge in &closure.edges {
+        if let Outcome::Dies(death) = &edge.outcome
+            && !death.is_forgiven
+        {
+            answer.fatal = Some(format!("{}: {}", String::from_utf8_lossy(&death.subject), death.words));
+            continue;
+        }
         let words = match &edge.outcome {
+            // The auditors of worlds define nothing, and are unloaded again.
+            Outcome::Apart => "undefined symbol: la_version".to_owned(),
             Outcome::Missing(miss) if miss.other_class => "wrong ELF class: ELFCLASS32".to_owned(),
             Outcome::Missing(_) => "cannot open shared object file".to_owned(),
             Outcome::Dies(death) => death.words.clone(),
@@ -150,10 +158,6 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         match edge.want {
             Want::PreloadEnv | Want::PreloadFile | Want::Audit => {
                 answer.ignored.push(format!("{name}: {words}"))
-            }
-            Want::Needed | Want::Filter if matches!(edge.outcome, Outcome::Dies(_)) => {
-                let Outcome::Dies(death) = &edge.outcome else { continue };
-                answer.fatal = Some(format!("{}: {}", String::from_utf8_lossy(&death.subject), death.words));
             }
             // A start ends at the first name that is missing, and so does --list.
             Want::Needed | Want::Filter if matches!(world.launch, Launch::Run | Launch::List) => {
@@ -228,37 +232,29 @@ fn of_checks(closure: &Closure, answer: &mut Answer) {
 }
 
 fn musl(world: &World, closure: &Closure, answer: &mut Answer) {
+    let mut missing = closure.edges.iter().filter_map(|edge| match &edge.outcome {
+        Outcome::Missing(miss) if edge.want == Want::Needed => {
+            let by = String::from_utf8_lossy(&closure.object(edge.from).path);
+            Some(format!("{} (needed by {by})", report::musl_words(&edge.name, miss)))
+        }
+        _ => None,
+    });
     let mut text = String::new();
     report::ldd(&mut text, closure);
-    let mut lines: Vec<String> = text
-        .lines()
-        .map(|line| line.trim_start_matches('\t').to_owned())
-        .filter(|l| !l.ends_with("not found"))
-        .collect();
-    if world.launch == Launch::Run {
-        lines = closure
+    for line in text.lines().map(|line| line.trim_start_matches('\t')) {
+        let more = line.ends_with("=> not found").then(|| missing.next().expect("a line for each"));
+        answer.lines.push(more.map_or(line.to_owned(), |why| format!("{line}: {why}")));
+    }
+    if closure.edges.iter().any(|e| e.want == Want::Needed && matches!(e.outcome, Outcome::Missing(_))) {
+        answer.status = 127;
+        if world.launch == Launch::Run {
+            answer.lines.retain(|line| line.contains("=> not found"));
+        }
+    } else if world.launch == Launch::Run {
+        answer.lines = closure
             .loaded()
             .skip(1)
             .map(|id| String::from_utf8_lossy(&closure.object(id).path).into_owned())
             .collect();
     }
-    let mut missing = Vec::new();
-    for edge in closure.edges.iter().filter(|edge| edge.want == Want::Needed) {
-        if let Outcome::Missing(miss) = &edge.outcome {
-            let why = report::musl_words(miss);
-            let by = String::from_utf8_lossy(&closure.object(edge.from).path).into_owned();
-            missing.push(format!(
-                "{} => not found: {why} (needed by {by})",
-                String::from_utf8_lossy(&edge.name)
-            ));
-        }
-    }
-    if !missing.is_empty() {
-        answer.status = 127;
-        if world.launch == Launch::Run {
-            lines.clear();
-        }
-    }
-    lines.extend(missing);
-    answer.lines = lines;
 }
