@@ -30,7 +30,7 @@ impl Census {
         self.count("hang", answer.status == -14);
         // -14: it hangs, and each attempt to shrink that takes five seconds.
         if answer.status < 0 && answer.status != -14 && std::env::var_os("DEPCOLLECT_CENSUS").is_some() {
-            let small = shrink(text, &|text| (REAL.answer)(&World::parse(text)).status < 0);
+            let small = shrink(text, &|text| (REAL.answer)(&World::parse(text)).status == answer.status);
             eprintln!("the loader itself crashed:\n{small}{answer}");
         }
         self.count("two or more found", is_resolved);
