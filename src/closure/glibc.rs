@@ -112,7 +112,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.closure.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
         self.is_reached = vec![true, false];
         self.is_done = vec![false, true];
-        self.learn_names();
+        self.learn_loaded();
         for id in [PROGRAM, LDSO] {
             let lists = self.lists_of(id);
             self.lists.push(lists);
@@ -120,10 +120,12 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.library_path = self.library_path();
     }
 
-    /// Fills the table of names anew, in the order of ld.so's list. What a
-    /// filter put before the program is not in that list.
-    fn learn_names(&mut self) {
+    /// Fills the tables of names and inodes anew, in the order of ld.so's list.
+    /// What a filter put before the program is not in that list: asked for
+    /// again, it is loaded again.
+    fn learn_loaded(&mut self) {
         self.known.clear();
+        self.inodes = Map::default();
         let loaded: Vec<ObjectId> = self.closure.loaded().skip_while(|id| *id != PROGRAM).collect();
         self.learn(PROGRAM);
         self.learn(LDSO);
@@ -131,6 +133,9 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.learn_name(vdso, VDSO);
         for id in loaded {
             self.learn(id);
+            if id != PROGRAM && id != LDSO {
+                self.inodes.insert(self.closure.object(id).found.file.stat.id, id);
+            }
         }
     }
 
@@ -210,7 +215,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         if to != LDSO {
             order.insert(before, Slot::Object(to));
         }
-        self.learn_names();
+        self.learn_loaded();
     }
 
     /// Where ld.so was asked for, behind what precedes it in look-up order.

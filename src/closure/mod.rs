@@ -17,6 +17,7 @@ mod files;
 mod findings;
 mod glibc;
 mod hints;
+mod isa;
 pub mod ldconfig;
 mod lists;
 mod musl;

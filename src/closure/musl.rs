@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::runtime::with_file;
 use super::search::{Answer, SearchKey};
-use super::session::{ChainNo, ListNo, Seen};
+use super::session::{ChainNo, ListNo, ProgramOrigin, Seen};
 use super::{Closure, Edge, How, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Want};
 use crate::elf;
 use crate::intern::Map;
@@ -226,7 +226,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             let object = self.closure.object(id);
             let facts = object.found.facts();
             let list = facts.runpath().or(facts.rpath());
-            let expanded = list.and_then(|list| token::expand_musl(list, &self.origin_of(id)?).ok());
+            let expanded = list.and_then(|list| self.expand(id, list));
             let dirs = expanded.map(|list| musl::split(&list)).unwrap_or_default();
             if !dirs.is_empty() {
                 chain.push(match facts.runpath() {
@@ -240,6 +240,13 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.session.chain_no(chain)
     }
 
+    fn expand(&self, id: ObjectId, list: &[u8]) -> Option<Vec<u8>> {
+        if !list.contains(&b'$') {
+            return Some(list.to_vec());
+        }
+        token::expand_musl(list, &self.origin_of(id)?).ok()
+    }
+
     /// What stands before the last slash of an object's path; of the program,
     /// of its real path, as `/proc/self/exe` gives it. `None`: a setuid program
     /// has none.
@@ -247,6 +254,9 @@ impl<'w, 'a> Walk<'w, 'a> {
         let object = self.closure.object(id);
         let path = match (id, self.launch) {
             (PROGRAM, Launch::Exec) if self.secure => return None,
+            (PROGRAM, Launch::Exec) if self.session.settings.origin != ProgramOrigin::RealFile => {
+                return None;
+            }
             (PROGRAM, Launch::Exec) => object.found.real_path(self.session.root).as_bytes().to_vec(),
             _ => object.path.to_vec(),
         };

@@ -82,6 +82,7 @@ fn walk(session: &mut Session<'_>, program: &Program, runtime: &Rc<Runtime>, clo
         Family::Glibc => glibc::walk(session, program, runtime, closure),
         Family::Musl => musl::walk(session, program, runtime, closure),
     }
+    super::isa::check(session, runtime, closure);
     closure.cache = runtime.cache_state();
     findings::of_walk(session, runtime, closure);
 }

@@ -62,7 +62,7 @@ fn try_one(world: &mut impl World, candidate: Candidate<'_>) -> ControlFlow<Verd
 pub fn step(obstacle: Obstacle) -> Step {
     match obstacle {
         Obstacle::Absent
-        | Obstacle::NoDirectory
+        | Obstacle::NoDirectory(_)
         | Obstacle::Unreadable
         | Obstacle::NotDirectory
         | Obstacle::NameTooLong => Step::TryNext,

@@ -117,7 +117,7 @@ pub fn musl_words(name: &[u8], miss: &Miss) -> &'static str {
         Some(Obstacle::NameTooLong) => "Filename too long",
         Some(
             Obstacle::Absent
-            | Obstacle::NoDirectory
+            | Obstacle::NoDirectory(_)
             | Obstacle::Errno(_)
             | Obstacle::Special(_)
             | Obstacle::Forbidden,
