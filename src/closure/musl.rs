@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::runtime::with_file;
 use super::search::{Answer, SearchKey};
-use super::session::{ChainNo, ListNo, Seen};
+use super::session::{ChainNo, ListNo, ProgramOrigin, Seen};
 use super::{Closure, Edge, How, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Want};
 use crate::elf;
 use crate::intern::Map;
@@ -87,7 +87,6 @@ impl<'w, 'a> Walk<'w, 'a> {
         });
         let outcome = Outcome::Found { to: LDSO, how: How::Builtin };
         self.closure.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
-        self.closure.order.push(Slot::Object(LDSO));
         self.has_shortname = vec![false, true];
         self.shortnames.insert(Arc::from(&b"libc.so"[..]), LDSO);
         let own = self.chain_of(PROGRAM);
@@ -136,6 +135,10 @@ impl<'w, 'a> Walk<'w, 'a> {
             };
             self.open(from, want, &text, key)
         };
+        // It goes to the end of the list when it is first asked for.
+        if matches!(outcome, Outcome::Found { to: LDSO, .. }) && !self.closure.loaded().any(|id| id == LDSO) {
+            self.closure.order.push(Slot::Object(LDSO));
+        }
         if let Outcome::Found { to, .. } = outcome {
             let names = &mut self.closure.objects[to.0 as usize].names;
             if !names.contains(&text) {
@@ -154,6 +157,7 @@ impl<'w, 'a> Walk<'w, 'a> {
                 return Outcome::Dies(Arc::new(super::Death {
                     subject: path.clone(),
                     words: (*words).into(),
+                    is_forgiven: false,
                 }));
             }
         };
@@ -222,7 +226,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             let object = self.closure.object(id);
             let facts = object.found.facts();
             let list = facts.runpath().or(facts.rpath());
-            let expanded = list.and_then(|list| token::expand_musl(list, &self.origin_of(id)?).ok());
+            let expanded = list.and_then(|list| self.expand(id, list));
             let dirs = expanded.map(|list| musl::split(&list)).unwrap_or_default();
             if !dirs.is_empty() {
                 chain.push(match facts.runpath() {
@@ -236,6 +240,13 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.session.chain_no(chain)
     }
 
+    fn expand(&self, id: ObjectId, list: &[u8]) -> Option<Vec<u8>> {
+        if !list.contains(&b'$') {
+            return Some(list.to_vec());
+        }
+        token::expand_musl(list, &self.origin_of(id)?).ok()
+    }
+
     /// What stands before the last slash of an object's path; of the program,
     /// of its real path, as `/proc/self/exe` gives it. `None`: a setuid program
     /// has none.
@@ -243,6 +254,9 @@ impl<'w, 'a> Walk<'w, 'a> {
         let object = self.closure.object(id);
         let path = match (id, self.launch) {
             (PROGRAM, Launch::Exec) if self.secure => return None,
+            (PROGRAM, Launch::Exec) if self.session.settings.origin != ProgramOrigin::RealFile => {
+                return None;
+            }
             (PROGRAM, Launch::Exec) => object.found.real_path(self.session.root).as_bytes().to_vec(),
             _ => object.path.to_vec(),
         };

@@ -82,6 +82,7 @@ fn walk(session: &mut Session<'_>, program: &Program, runtime: &Rc<Runtime>, clo
         Family::Glibc => glibc::walk(session, program, runtime, closure),
         Family::Musl => musl::walk(session, program, runtime, closure),
     }
+    super::isa::check(session, runtime, closure);
     closure.cache = runtime.cache_state();
     findings::of_walk(session, runtime, closure);
 }
@@ -101,7 +102,11 @@ fn refuse(closure: &mut Closure, program: &Program, interp: &[u8], no: &NoRuntim
     let name: Arc<[u8]> = Arc::from(interp);
     let outcome = match no {
         NoRuntime::Seen(Seen::Error { .. }) => Outcome::Missing(Arc::new(Miss::default())),
-        _ => Outcome::Dies(Arc::new(Death { subject: interp.to_vec(), words: findings::words_of(no) })),
+        _ => Outcome::Dies(Arc::new(Death {
+            subject: interp.to_vec(),
+            words: findings::words_of(no),
+            is_forgiven: false,
+        })),
     };
     closure.edges.push(Edge { from: ObjectId(0), want: Want::Interp, name, outcome });
     closure.findings.push(Finding {
