@@ -159,7 +159,6 @@ impl Closure {
             order: vec![Slot::Object(ObjectId(0))],
             audits: Vec::new(),
             cache: super::CacheState::Unasked,
-            oldest_glibc: None,
             findings: Vec::new(),
         }
     }
