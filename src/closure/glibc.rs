@@ -394,7 +394,8 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     fn preload(&mut self, want: Want, name: &[u8]) {
-        if let Some(to) = self.request(PROGRAM, want, name) {
+        // Only what was mapped for it counts; ld.so is in the process anyway.
+        if let Some(to) = self.request(PROGRAM, want, name).filter(|to| *to != LDSO) {
             self.reach(to);
         }
     }

@@ -167,7 +167,8 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         if let Outcome::Dies(death) = &edge.outcome
             && !death.is_forgiven
         {
-            answer.fatal = Some(format!("{}: {}", String::from_utf8_lossy(&death.subject), death.words));
+            let words = format!("{}: {}", String::from_utf8_lossy(&death.subject), death.words);
+            answer.fatal = answer.fatal.take().or(Some(words));
             continue;
         }
         let words = match &edge.outcome {
