@@ -21,6 +21,7 @@ mod rows;
 mod shrink;
 mod symbols;
 mod synth;
+mod tidy;
 mod trees;
 mod world;
 mod worldelf;

@@ -69,6 +69,10 @@ fn refused(world: &World, no: &NotAProgram) -> Answer {
 }
 
 fn ld_so(world: &World, words: &str) -> Answer {
+    if world.musl {
+        let line = "/lib/ld-musl-x86_64.so.1: cannot load /t/m: No such file or directory".to_owned();
+        return Answer { lines: vec![line], status: 1, ..Answer::default() };
+    }
     let fatal = format!("{}: {words}", String::from_utf8_lossy(&world.program));
     Answer { fatal: Some(fatal), status: 127, ..Answer::default() }
 }
@@ -182,7 +186,9 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         let name = String::from_utf8_lossy(&edge.name).into_owned();
         match edge.want {
             Want::PreloadEnv | Want::PreloadFile | Want::Audit => {
-                answer.ignored.push(format!("{name}: {words}"))
+                // Without the error's number.
+                let words = words.strip_suffix(": Error 21").unwrap_or(&words);
+                answer.ignored.push(format!("{name}: {words}"));
             }
             // A start ends at the first name that is missing, and so does --list.
             Want::Needed | Want::Filter if matches!(world.launch, Launch::Run | Launch::List) => {
