@@ -143,7 +143,8 @@ fn real(world: &World) -> Answer {
     bench().expect("asked for only where it works").ask(world)
 }
 
-fn parse(world: &World, output: &Output) -> Answer {
+/// What a loader that was asked to trace said, on both streams.
+pub fn parse(world: &World, output: &Output) -> Answer {
     let mut answer = Answer {
         status: output.status.code().unwrap_or_else(|| -output.status.signal().unwrap_or(0)),
         ..Answer::default()

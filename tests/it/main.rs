@@ -19,6 +19,7 @@ mod rng;
 mod roots;
 mod rows;
 mod shrink;
+mod sweep;
 mod symbols;
 mod synth;
 mod trees;

@@ -107,7 +107,8 @@ fn cpu(mask: Option<Vec<u8>>, prepend: Option<Vec<u8>>) -> Option<Cpu> {
     Some(cpu)
 }
 
-fn answer(world: &World, closure: &Closure) -> Answer {
+/// A closure in the words of the loader.
+pub fn answer(world: &World, closure: &Closure) -> Answer {
     let mut answer = Answer::default();
     if let Some(refused) = refused_interp(closure) {
         return refused;
