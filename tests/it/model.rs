@@ -152,7 +152,7 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
             Want::PreloadEnv | Want::PreloadFile | Want::Audit => {
                 answer.ignored.push(format!("{name}: {words}"))
             }
-            Want::Needed | Want::Filter if matches!(edge.outcome, Outcome::Dies(_)) => {
+            Want::Interp | Want::Needed | Want::Filter if matches!(edge.outcome, Outcome::Dies(_)) => {
                 let Outcome::Dies(death) = &edge.outcome else { continue };
                 answer.fatal = Some(format!("{}: {}", String::from_utf8_lossy(&death.subject), death.words));
             }
