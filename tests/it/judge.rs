@@ -103,6 +103,14 @@ impl Bench {
         parse(world, &output)
     }
 
+    /// What comes next, the program and all its arguments from the name on, is
+    /// started as root of this directory.
+    pub fn within(&self, top: &Path) -> Command {
+        let mut command = Command::new(&self.helper);
+        command.env_clear().arg(top).args(["/", "0"]);
+        command
+    }
+
     fn command(&self, world: &World, tree: &Path) -> Command {
         let mut command = Command::new(&self.helper);
         command.env_clear();

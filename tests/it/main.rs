@@ -4,6 +4,7 @@
 
 mod cachefile;
 mod elf;
+mod foreign;
 mod garble;
 mod handmade;
 mod judge;

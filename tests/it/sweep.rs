@@ -57,6 +57,8 @@ pub struct Tally {
     pub static_ones: usize,
     /// Answers for which the loader's cache was used.
     pub cached: usize,
+    /// Answers with a library below `/opt`.
+    pub aside: usize,
     pub differences: Vec<String>,
 }
 
@@ -224,6 +226,7 @@ impl Tally {
         self.missing += usize::from(missing);
         self.fatal += usize::from(real.fatal.is_some());
         self.static_ones += usize::from(real.status == -SIGSEGV || real.lines == ["statically linked"]);
+        self.aside += usize::from(real.lines.iter().any(|line| line.contains(" => /opt/")));
         self.resolved += usize::from(!missing && real.lines.len() >= 2);
     }
 
@@ -234,6 +237,7 @@ impl Tally {
         self.fatal += other.fatal;
         self.static_ones += other.static_ones;
         self.cached += other.cached;
+        self.aside += other.aside;
         self.differences.extend(other.differences);
     }
 
