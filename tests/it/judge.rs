@@ -110,6 +110,14 @@ impl Bench {
         }
     }
 
+    /// What comes next, the program and all its arguments from the name on, is
+    /// started as root of this directory.
+    pub fn within(&self, top: &Path) -> Command {
+        let mut command = Command::new(&self.helper);
+        command.env_clear().arg(top).args(["/", "0"]);
+        command
+    }
+
     fn command(&self, world: &World, tree: &Path) -> Command {
         let mut command = Command::new(&self.helper);
         command.env_clear();
@@ -150,7 +158,8 @@ fn real(world: &World) -> Answer {
     bench().expect("asked for only where it works").ask(world)
 }
 
-fn parse(world: &World, output: &Output) -> Answer {
+/// What a loader that was asked to trace said, on both streams.
+pub fn parse(world: &World, output: &Output) -> Answer {
     let mut answer = Answer {
         status: output.status.code().unwrap_or_else(|| -output.status.signal().unwrap_or(0)),
         ..Answer::default()

@@ -4,6 +4,7 @@
 
 mod cachefile;
 mod elf;
+mod foreign;
 mod garble;
 mod handmade;
 mod judge;
@@ -19,6 +20,7 @@ mod rng;
 mod roots;
 mod rows;
 mod shrink;
+mod sweep;
 mod symbols;
 mod synth;
 mod tidy;

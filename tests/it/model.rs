@@ -70,7 +70,8 @@ fn refused(world: &World, no: &NotAProgram) -> Answer {
 
 fn ld_so(world: &World, words: &str) -> Answer {
     if world.musl {
-        let line = "/lib/ld-musl-x86_64.so.1: cannot load /t/m: No such file or directory".to_owned();
+        let program = String::from_utf8_lossy(&world.program);
+        let line = format!("/lib/ld-musl-x86_64.so.1: cannot load {program}: No such file or directory");
         return Answer { lines: vec![line], status: 1, ..Answer::default() };
     }
     let fatal = format!("{}: {words}", String::from_utf8_lossy(&world.program));
@@ -122,7 +123,8 @@ fn cpu(mask: Option<Vec<u8>>, prepend: Option<Vec<u8>>) -> Option<Cpu> {
     Some(cpu)
 }
 
-fn answer(world: &World, closure: &Closure) -> Answer {
+/// A closure in the words of the loader.
+pub fn answer(world: &World, closure: &Closure) -> Answer {
     let mut answer = Answer::default();
     if let Some(refused) = refused_interp(world, closure) {
         return refused;
