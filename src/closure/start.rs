@@ -114,7 +114,7 @@ fn unmappable(session: &Session<'_>, runtime: &Runtime, facts: &Facts) -> Option
 
 fn do_not_map(closure: &mut Closure, program: &Program, runtime: &Runtime, words: &str) {
     closure.family = Some(runtime.family);
-    let death = Death { subject: program.path.clone(), words: words.to_owned() };
+    let death = Death { subject: program.path.clone(), words: words.to_owned(), is_forgiven: false };
     let name = Arc::from(&program.path[..]);
     let outcome = Outcome::Dies(Arc::new(death));
     closure.edges.push(Edge { from: ObjectId(0), want: Want::Interp, name, outcome });
