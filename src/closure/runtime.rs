@@ -62,7 +62,9 @@ impl<'a> Session<'a> {
         }
         let found = match self.look(b"", path) {
             Seen::File(found) => found,
-            seen => return Err(NoRuntime::Seen(seen)),
+            seen @ (Seen::Error { .. } | Seen::Directory | Seen::Special(_) | Seen::Unreadable(_)) => {
+                return Err(NoRuntime::Seen(seen));
+            }
         };
         let Ok(facts) = &found.file.elf else {
             return Err(NoRuntime::Seen(Seen::File(found.clone())));
