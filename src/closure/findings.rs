@@ -15,7 +15,9 @@ pub(super) fn of_walk(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure:
     for edge in &closure.edges {
         findings.extend(of_edge(session, runtime, closure, edge));
     }
-    findings.extend(library_path_mattered(closure));
+    if session.settings.library_path_from_environment {
+        findings.extend(library_path_mattered(closure));
+    }
     // What was loaded is said before what was checked when all was loaded.
     findings.append(&mut closure.findings);
     findings.dedup();
@@ -101,7 +103,7 @@ fn library_path_mattered(closure: &Closure) -> Option<Finding> {
         severity: Severity::Note,
         code: "library-path",
         subject: closure.program.clone(),
-        message: format!("{count} of its libraries were found through the library path").into_bytes(),
+        message: format!("{count} of its libraries were found through LD_LIBRARY_PATH").into_bytes(),
         hint: None,
     })
 }

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 use super::lists::Lists;
 use super::search::{Answer, SearchKey};
-use super::session::ListNo;
+use super::session::{ListNo, ProgramOrigin};
 use super::{
     Closure, Death, Edge, How, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Want,
     versions,
 };
 use crate::elf::{AskKind, Facts};
 use crate::intern::{Map, Marks, Name};
-use crate::loader::{Launch, Version, glibc, machine, token};
+use crate::loader::{ChainLink, Launch, Version, glibc, machine, token};
 use crate::root::FileId;
 
 const PROGRAM: ObjectId = ObjectId(0);
@@ -96,10 +96,13 @@ impl<'w, 'a> Walk<'w, 'a> {
     /// The program, then ld.so, then the kernel's object: all three answer to
     /// names before any file is searched for.
     fn start(&mut self) {
-        let name = Arc::clone(&self.runtime.path);
+        // Started as `ld.so PROG` it has its own path, and answers to PT_INTERP.
+        let path = Arc::clone(&self.runtime.path);
+        let interp = self.closure.object(PROGRAM).found.facts().interp().map(Arc::from);
+        let name: Arc<[u8]> = interp.unwrap_or_else(|| Arc::clone(&path));
         self.closure.objects.push(Object {
             role: Role::Interpreter,
-            path: Arc::clone(&name),
+            path,
             found: self.runtime.found.clone(),
             names: vec![Arc::clone(&name)],
             wanted_by: Some(PROGRAM),
@@ -107,12 +110,6 @@ impl<'w, 'a> Walk<'w, 'a> {
         });
         let outcome = Outcome::Found { to: LDSO, how: How::Builtin };
         self.closure.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
-        if self.launch == Launch::LdSo {
-            // ld.so mapped it itself: under its path, and with its inode on record.
-            let path = Arc::clone(&self.closure.object(PROGRAM).path);
-            self.closure.objects[PROGRAM.0 as usize].names.push(path);
-            self.inodes.insert(self.closure.object(PROGRAM).found.file.stat.id, PROGRAM);
-        }
         self.is_reached = vec![true, false];
         self.is_done = vec![false, true];
         self.learn_names();
@@ -139,9 +136,8 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     fn learn(&mut self, id: ObjectId) {
         let object = self.closure.object(id);
-        // The program's l_name is the empty string.
-        let own: &[u8] = if id == PROGRAM { b"" } else { &object.path };
-        let mut names = vec![self.session.names.intern(own)];
+        let own = self.l_name(id).to_vec();
+        let mut names = vec![self.session.names.intern(&own)];
         names.extend(object.names.iter().map(|name| self.session.names.intern(name)));
         names.extend(object.found.facts().soname().map(|name| self.session.names.intern(name)));
         for name in names {
@@ -232,6 +228,8 @@ impl<'w, 'a> Walk<'w, 'a> {
         let name = match self.expand_name(from, want, written) {
             Ok(name) => name?,
             Err(words) => {
+                // Said outside of what a filtee that may be absent is forgiven.
+                self.is_dead = true;
                 self.edge(from, want, Arc::from(written), death(written, words));
                 return None;
             }
@@ -268,8 +266,13 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn edge(&mut self, from: ObjectId, want: Want, name: Arc<[u8]>, outcome: Outcome) {
         match &outcome {
             // Only NEEDED and filters are faked in ld.so's list.
-            Outcome::Missing(_) if matches!(want, Want::Needed | Want::Auxiliary | Want::Filter) => {
+            Outcome::Missing(_) if want == Want::Needed => {
                 self.closure.order.push(Slot::Missing(self.closure.edges.len()));
+            }
+            Outcome::Missing(_) if matches!(want, Want::Auxiliary | Want::Filter) => {
+                let order = &mut self.closure.order;
+                let before = order.iter().position(|slot| *slot == Slot::Object(from)).unwrap_or(order.len());
+                order.insert(before, Slot::Missing(self.closure.edges.len()));
             }
             // For a preload or a filtee that may be absent, death is demoted to a miss.
             Outcome::Dies(_) => self.is_dead |= matches!(want, Want::Needed | Want::Filter),
@@ -293,7 +296,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             return Err("DST not allowed in SUID/SGID programs");
         }
         let origin = self.origin_of(from);
-        let expanded = self.expand(written, &origin, false).filter(|e| !e.is_empty());
+        let expanded = self.expand(written, origin.as_deref(), false).filter(|e| !e.is_empty());
         match (expanded, want) {
             (None, Want::Auxiliary) => Err("empty dynamic string token substitution"),
             (expanded, _) => Ok(expanded),
@@ -302,9 +305,12 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     fn open(&mut self, from: ObjectId, want: Want, number: Name) -> Outcome {
         let is_preload = matches!(want, Want::PreloadEnv | Want::PreloadFile);
+        let Some(name) = self.name_to_open(from, want, number) else {
+            return Outcome::Missing(Arc::default());
+        };
         let key = SearchKey {
             runtime: self.runtime_no,
-            name: number,
+            name,
             chain: self.chain_of(from),
             library_path: self.library_path,
             nodeflib: self.closure.object(from).found.facts().nodeflib(),
@@ -348,6 +354,19 @@ impl<'w, 'a> Walk<'w, 'a> {
         Outcome::Found { to, how: How::Opened(rule) }
     }
 
+    /// A preload is known by its name as written; tokens in a path are expanded
+    /// when it is opened.
+    fn name_to_open(&mut self, from: ObjectId, want: Want, number: Name) -> Option<Name> {
+        let text = self.session.names.text(number);
+        let is_written = matches!(want, Want::PreloadEnv | Want::PreloadFile | Want::Audit);
+        if !is_written || !text.contains(&b'/') || !token::has_token(&text) {
+            return Some(number);
+        }
+        let origin = self.origin_of(from);
+        let expanded = self.expand(&text, origin.as_deref(), false)?;
+        Some(self.session.names.intern(&expanded))
+    }
+
     /// The version is read only where it matters.
     fn refusal(&self, facts: &Facts) -> Option<&'static str> {
         let version = || self.runtime.about(self.session.root).version;
@@ -377,7 +396,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     /// DT_AUDIT and DT_DEPAUDIT of the program itself (2.32 and newer), each
-    /// module in a namespace of its own, looked up without any path list.
+    /// module in a namespace of its own.
     fn audits(&mut self) {
         let found = self.closure.object(PROGRAM).found.clone();
         let facts = found.facts();
@@ -396,10 +415,14 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     fn audit(&mut self, name: &[u8]) {
         let number = self.session.names.intern(name);
+        let Some(opened) = self.name_to_open(PROGRAM, Want::Audit, number) else { return };
+        // Nobody asks for it: of all lists, only the program's RPATH counts.
+        let rpath = self.lists[PROGRAM.0 as usize].rpath.clone();
+        let link = ChainLink { above: 0, rpath, runpath: None };
         let key = SearchKey {
             runtime: self.runtime_no,
-            name: number,
-            chain: super::session::ChainNo::EMPTY,
+            name: opened,
+            chain: self.session.chain_no(if link.rpath.is_empty() { Vec::new() } else { vec![link] }),
             library_path: self.library_path,
             nodeflib: false,
             trusted_only: self.secure,
@@ -431,20 +454,27 @@ impl Walk<'_, '_> {
         let found = self.closure.object(id).found.clone();
         let facts = found.facts();
         let (rpath, runpath) = (facts.rpath(), facts.runpath());
-        if id == LDSO || rpath.is_none() && runpath.is_none() {
+        let is_inhibited = self.session.settings.inhibit_rpath.iter().any(|name| *name == self.l_name(id));
+        if id == LDSO || is_inhibited || rpath.is_none() && runpath.is_none() {
             return Lists::default();
         }
         let origin = self.origin_of(id);
         // An object that has both tags has no RPATH.
-        let rpath = rpath.filter(|_| runpath.is_none()).map(|list| self.split(id, list, b":", &origin));
-        let runpath = runpath.map(|list| self.split(id, list, b":", &origin));
+        let rpath =
+            rpath.filter(|_| runpath.is_none()).map(|list| self.split(id, list, b":", origin.as_deref()));
+        let runpath = runpath.map(|list| self.split(id, list, b":", origin.as_deref()));
         Lists { rpath: rpath.unwrap_or_default(), runpath, ..Lists::default() }
+    }
+
+    /// ld.so calls the program by the empty string.
+    fn l_name(&self, id: ObjectId) -> &[u8] {
+        if id == PROGRAM { b"" } else { &self.closure.object(id).path }
     }
 
     fn library_path(&mut self) -> ListNo {
         let list = self.session.settings.library_path.clone().filter(|_| !self.secure).unwrap_or_default();
         let origin = self.origin_of(PROGRAM);
-        let dirs = self.split(PROGRAM, &list, b":;", &origin);
+        let dirs = self.split(PROGRAM, &list, b":;", origin.as_deref());
         self.session.list_no(dirs)
     }
 
@@ -455,7 +485,7 @@ impl Walk<'_, '_> {
         of: ObjectId,
         list: &[u8],
         separators: &[u8],
-        origin: &[u8],
+        origin: Option<&[u8]>,
     ) -> Vec<crate::loader::Dir> {
         let mut dirs: Vec<crate::loader::Dir> = Vec::new();
         if list.is_empty() {
@@ -471,7 +501,7 @@ impl Walk<'_, '_> {
         dirs
     }
 
-    fn element(&mut self, of: ObjectId, element: &[u8], origin: &[u8]) -> Option<Vec<u8>> {
+    fn element(&mut self, of: ObjectId, element: &[u8], origin: Option<&[u8]>) -> Option<Vec<u8>> {
         if element.is_empty() {
             return Some(Vec::new());
         }
@@ -490,13 +520,13 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn expand(&mut self, text: &[u8], origin: &[u8], must_be_trusted: bool) -> Option<Vec<u8>> {
+    fn expand(&mut self, text: &[u8], origin: Option<&[u8]>, must_be_trusted: bool) -> Option<Vec<u8>> {
         if !token::has_token(text) {
             return Some(text.to_vec());
         }
         let about = token::needs_loader(text).then(|| self.runtime.about(self.session.root));
         let tokens = token::Tokens {
-            origin: Some(origin),
+            origin,
             lib: about.as_ref().map(|about| about.lib.as_slice()),
             platform: self.runtime.cpu.platform.as_deref(),
             secure: self.secure,
@@ -526,18 +556,21 @@ impl Walk<'_, '_> {
     }
 
     /// `$ORIGIN`: for the program as the kernel starts it, the directory of the
-    /// real file; for anything else, of its path as spelled.
-    fn origin_of(&self, id: ObjectId) -> Vec<u8> {
+    /// real file; for anything else, of its path as spelled. `None`: not known.
+    fn origin_of(&self, id: ObjectId) -> Option<Vec<u8>> {
         let object = self.closure.object(id);
         let is_program = id == PROGRAM && !self.closure.is_apart;
-        let resolved = is_program
-            && (self.launch == Launch::Exec
-                || self.runtime.about(self.session.root).version >= Version(2, 42));
-        let path = match resolved {
-            true => object.found.real_path(self.session.root).as_bytes().to_vec(),
-            false => self.session.absolute(&object.path),
+        let path = match (is_program, self.launch) {
+            (true, Launch::Exec) => match &self.session.settings.origin {
+                ProgramOrigin::RealFile => object.found.real_path(self.session.root).as_bytes().to_vec(),
+                ProgramOrigin::NoProc(given) => return given.clone().filter(|_| !self.secure),
+            },
+            (true, Launch::LdSo) if self.runtime.about(self.session.root).version >= Version(2, 42) => {
+                object.found.real_path(self.session.root).as_bytes().to_vec()
+            }
+            (_, Launch::Exec | Launch::LdSo) => self.session.absolute(&object.path),
         };
-        crate::path::dirname(&path).unwrap_or(b"/").to_vec()
+        Some(crate::path::dirname(&path).unwrap_or(b"/").to_vec())
     }
 
     fn chain_of(&mut self, from: ObjectId) -> super::session::ChainNo {

@@ -24,12 +24,13 @@ mod runtime;
 mod search;
 mod session;
 mod start;
+pub mod symbols;
 mod versions;
 
 pub use files::Files;
 pub use hints::Elsewhere;
 pub use runtime::Runtime;
-pub use session::{Seen, Session, Settings};
+pub use session::{ProgramOrigin, Seen, Session, Settings};
 pub use start::{NotAProgram, Program, close, open_program};
 
 /// A file that was opened and looked at, once for all its names.

@@ -205,8 +205,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
         let both = |open: &crate::root::OpenFile| {
             let facts = found.facts();
-            Ok(elf::symbols::defines(open, facts, b"__libc_start_main")?
-                && elf::symbols::defines(open, facts, b"stdin")?)
+            Ok(elf::defines(open, facts, b"__libc_start_main")? && elf::defines(open, facts, b"stdin")?)
         };
         let is_one = with_file(self.session.root, path, both).unwrap_or(false);
         self.session.libcs.insert(found.file.stat.id, is_one);

@@ -33,7 +33,7 @@ pub struct Runtime {
 
 /// An interpreter that no program can be started by.
 #[derive(Debug, Clone)]
-pub enum NoRuntime {
+pub(super) enum NoRuntime {
     Seen(Seen),
     NotExecutable,
     /// A loader of a family that is not modelled.
@@ -67,8 +67,7 @@ impl<'a> Session<'a> {
             return Err(NoRuntime::NotExecutable);
         }
         let target = Target::of(&facts.header, facts.class, facts.order);
-        let defines =
-            |name: &[u8]| with_file(self.root, path, |open| elf::symbols::defines(open, facts, name));
+        let defines = |name: &[u8]| with_file(self.root, path, |open| elf::defines(open, facts, name));
         let family = about::family(facts, |name| defines(name).unwrap_or(false)).ok_or(NoRuntime::Unknown)?;
         let runtime = Rc::new(Runtime {
             family,
@@ -253,7 +252,7 @@ impl Runtime {
         let read = || match self.family {
             Family::Glibc => {
                 let text = read_file(root, b"/etc/ld.so.preload").unwrap_or_default();
-                Arc::from(conf::parse_preload(&text).into_iter().map(<[u8]>::to_vec).collect::<Vec<_>>())
+                Arc::from(conf::parse_preload(&text))
             }
             Family::Musl => Arc::from([]),
         };

@@ -3,15 +3,18 @@
 //! directories and facts are, by the root and by [`Files`].
 
 use std::io;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::runtime::with_file;
 use super::search::{Answer, SearchKey};
-use super::{Files, Found, Runtime};
+use super::{File, Files, Found, Runtime};
+use crate::bytes::ReadAt;
 use crate::intern::{Map, Marks, Name, Names};
 use crate::loader::{ChainLink, Cpu, Dir, Launch, hwcaps};
 use crate::path::basename;
-use crate::root::{DirId, FileId, Links, Opened, Root, open_in, resolve_dir};
+use crate::root::{DirId, FileId, Links, OpenFile, Opened, Root, dir, open_in, resolve_dir};
 
 /// What every program of a run is started with.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +22,8 @@ pub struct Settings {
     pub launch: Launch,
     /// `--library-path`, or `LD_LIBRARY_PATH` of the environment.
     pub library_path: Option<Vec<u8>>,
+    /// It was the environment's: whoever reads the answer may not know of it.
+    pub library_path_from_environment: bool,
     /// `LD_PRELOAD`.
     pub preload: Option<Vec<u8>>,
     /// The working directory, as a path of the root.
@@ -30,8 +35,21 @@ pub struct Settings {
     /// Look where ldconfig would have looked.
     pub conf: bool,
     pub no_cache: bool,
+    pub origin: ProgramOrigin,
+    /// `--inhibit-rpath` of ld.so: objects whose lists do not count, by l_name.
+    pub inhibit_rpath: Vec<Vec<u8>>,
     /// `--loader`: the loader of everything that names none.
     pub loader: Option<Vec<u8>>,
+}
+
+/// Where `$ORIGIN` of the program comes from when the kernel starts it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ProgramOrigin {
+    /// The real file, as `/proc/self/exe` names it.
+    #[default]
+    RealFile,
+    /// `/proc` is not mounted: `LD_ORIGIN_PATH` or nothing.
+    NoProc(Option<Vec<u8>>),
 }
 
 /// What stands at a path.
@@ -50,18 +68,18 @@ pub enum Seen {
 
 /// A list of directories, interned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ListNo(u32);
+pub(super) struct ListNo(u32);
 
 /// A chain of path lists, interned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ChainNo(u32);
+pub(super) struct ChainNo(u32);
 
 impl ListNo {
-    pub const EMPTY: ListNo = ListNo(0);
+    pub(super) const EMPTY: ListNo = ListNo(0);
 }
 
 impl ChainNo {
-    pub const EMPTY: ChainNo = ChainNo(0);
+    pub(super) const EMPTY: ChainNo = ChainNo(0);
 }
 
 /// A directory as somebody spells it.
@@ -157,6 +175,31 @@ impl<'a> Session<'a> {
         }
         whole.extend_from_slice(path);
         whole
+    }
+
+    pub fn cwd(&self) -> DirId {
+        self.cwd
+    }
+
+    /// A file that a walk has come upon, at its real place.
+    pub fn adopt(&mut self, dir: &[u8], name: &[u8], file: Arc<File>) -> Option<Found> {
+        let spot = self.spot(dir);
+        let (dir, links) = self.spot_table[spot as usize].as_ref().ok()?;
+        Some(Found { file, dir: *dir, name: Arc::from(name), links: Arc::clone(links) })
+    }
+
+    /// A file of the host, outside the root.
+    pub fn look_at_host(&self, path: &Path) -> io::Result<Arc<File>> {
+        self.files.look(&dir::open_host_file(path)?)
+    }
+
+    /// What stands behind `#!` in a script.
+    pub fn script_interpreter(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let mut head = [0; 256];
+        let read = |open: &OpenFile| open.read_at(&mut head, 0);
+        let len = with_file(self.root, &self.absolute(path), read).ok()?;
+        let line = head[..len].strip_prefix(b"#!")?.split(|&b| b == b'\n').next()?;
+        line.split(|&b| b == b' ' || b == b'\t').find(|word| !word.is_empty()).map(<[u8]>::to_vec)
     }
 
     /// What stands at `dir` + `name`, relative to the working directory.

@@ -47,7 +47,9 @@ pub fn open_program(session: &mut Session<'_>, path: &[u8]) -> Result<Program, N
 pub fn close(session: &mut Session<'_>, program: &Program) -> Closure {
     let mut closure = Closure::of_program(program);
     let facts = program.found.facts();
-    let started = match (facts.interp(), facts.kind()) {
+    let by_name =
+        (session.settings.launch == Launch::LdSo).then(|| session.settings.loader.clone()).flatten();
+    let started = match (by_name.as_deref().or(facts.interp()), facts.kind()) {
         (Some(interp), _) => session.runtime(interp).map_err(|no| (interp.to_vec(), no)),
         (None, Kind::Static | Kind::StaticPie | Kind::Loader) => return closure,
         (None, _) => match loader_for_library(session, program) {

@@ -142,7 +142,7 @@ fn unversioned(closure: &Closure, id: ObjectId, provider: ObjectId) -> Finding {
 fn inconsistent(closure: &Closure, id: ObjectId, file: &[u8]) -> Finding {
     Finding {
         severity: Severity::Error,
-        code: "dies",
+        code: "inconsistent",
         subject: closure.object(id).path.to_vec(),
         message: [
             b"the loader stops with \"dl-version.c: Assertion `needed != NULL' failed\": it needs versions of `",

@@ -188,13 +188,24 @@ pub enum Unfit {
     Damaged { header: Header, what: &'static str },
 }
 
+#[cfg(test)]
+#[path = "../../tests/it/handmade.rs"]
+mod handmade;
+#[cfg(test)]
+mod tests;
+
 mod dynamic;
+mod hash;
 mod layout;
 mod notes;
 mod read;
-pub mod symbols;
+mod relocs;
+mod symbols;
+mod tables;
 mod versions;
 mod window;
+
+pub use symbols::{Binding, Export, Import, SymbolKind, Symbols, defines, symbols};
 
 /// Reads the facts of a file: a few windows of it, whatever its size.
 ///

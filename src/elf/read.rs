@@ -13,7 +13,7 @@ use super::{Ask, Facts, Load, Span, Unfit, notes, versions};
 use crate::bytes::ReadAt;
 
 /// Of one window. Four of them hold what is asked of nearly every file.
-const WINDOW: usize = 4096;
+const WINDOW: usize = 2048;
 /// As long as a path may be. The kernel takes no longer interpreter, and no
 /// loader can open a longer name.
 const MAX_STRING: u64 = 4096;
@@ -35,7 +35,7 @@ pub(super) fn loads(file: &impl ReadAt) -> io::Result<Vec<Load>> {
     Ok(loads.map(|s| Load { offset: s.offset, len: s.filesz, executable: s.executable }).collect())
 }
 
-fn facts_through<R: ReadAt>(windows: &mut Windows<'_, R>) -> io::Result<Result<Facts, Unfit>> {
+pub(super) fn facts_through<R: ReadAt>(windows: &mut Windows<'_, R>) -> io::Result<Result<Facts, Unfit>> {
     let head = windows.from(0, size_of::<FileHeader64<Endianness>>())?;
     let start = match layout::start(head) {
         Ok(start) => start,

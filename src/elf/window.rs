@@ -49,6 +49,8 @@ pub(super) struct Windows<'a, R: ?Sized> {
     size: usize,
     slots: [Slot; SLOTS],
     used: usize,
+    /// The window that served the latest read, most likely the next one's too.
+    last: usize,
     clock: u32,
     /// Where the file ends, once a read has fallen short.
     end: u64,
@@ -67,7 +69,7 @@ impl<'a, R: ReadAt + ?Sized> Windows<'a, R> {
         let used = (buf.len() / size).min(SLOTS);
         assert!(used > 0, "there is room for a window");
         let slots = [Slot::default(); SLOTS];
-        Windows { file, buf, size, slots, used, clock: 0, end: u64::MAX }
+        Windows { file, buf, size, slots, used, last: 0, clock: 0, end: u64::MAX }
     }
 
     /// Bytes from `offset` on: at least `want`, which is not more than a window
@@ -81,8 +83,11 @@ impl<'a, R: ReadAt + ?Sized> Windows<'a, R> {
             Some(index) => index,
             None => self.fill(offset)?,
         };
-        self.clock += 1;
-        self.slots[index].touched = self.clock;
+        if index != self.last {
+            self.clock += 1;
+            self.slots[self.last].touched = self.clock;
+            self.last = index;
+        }
         let slot = self.slots[index];
         let skip = (offset - slot.start) as usize;
         let base = index * self.size;
@@ -97,12 +102,17 @@ impl<'a, R: ReadAt + ?Sized> Windows<'a, R> {
 
     fn holding(&self, offset: u64, want: usize) -> Option<usize> {
         let until = offset.saturating_add(want as u64).min(self.end);
-        self.slots[..self.used].iter().position(|s| s.start <= offset && until <= s.start + s.len as u64)
+        let holds = |s: &Slot| s.start <= offset && until <= s.start + s.len as u64;
+        if holds(&self.slots[self.last]) {
+            return Some(self.last);
+        }
+        self.slots[..self.used].iter().position(holds)
     }
 
     fn fill(&mut self, offset: u64) -> io::Result<usize> {
         let slots = self.slots[..self.used].iter().enumerate();
-        let (index, _) = slots.min_by_key(|(_, s)| s.touched).expect("there is a window");
+        let stale = slots.filter(|(i, _)| self.used == 1 || *i != self.last).min_by_key(|(_, s)| s.touched);
+        let (index, _) = stale.expect("there is a window");
         let target = &mut self.buf[index * self.size..][..self.size];
         // Empty while the read may fail: what is in the buffer then is nothing.
         self.slots[index].len = 0;

@@ -89,13 +89,26 @@ fn lib_type(word: &[u8]) -> LibType {
 }
 
 /// The names in an `ld.so.preload`, in order.
-pub fn parse_preload(bytes: &[u8]) -> Vec<&[u8]> {
-    bytes
-        .split(|&b| b == b'\n')
-        .filter_map(|line| line.split(|&b| b == b'#').next())
-        .flat_map(|line| line.split(|&b| matches!(b, b' ' | b'\t' | b':')))
-        .filter(|name| !name.is_empty())
-        .collect()
+///
+/// glibc looks for the next `#` from the front of the file again, but only as
+/// far as what is left behind the last comment (elf/rtld.c, `dl_main`): a
+/// comment near the end is not always seen, and its words count as names.
+pub fn parse_preload(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut text = bytes.to_vec();
+    let mut rest = text.len();
+    while let Some(mut comment) = text[..rest].iter().position(|&b| b == b'#') {
+        rest -= comment;
+        loop {
+            text[comment] = b' ';
+            rest -= 1;
+            comment += 1;
+            if rest == 0 || text[comment] == b'\n' {
+                break;
+            }
+        }
+    }
+    let names = text.split(|&b| matches!(b, b' ' | b'\t' | b'\n' | b':'));
+    names.filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect()
 }
 
 /// C's `isspace`.

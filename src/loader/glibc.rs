@@ -154,7 +154,11 @@ fn judge_unfit(unfit: &Unfit, target: &Target, about: &mut dyn FnMut() -> Arc<Ab
         Unfit::BadIdent(header) => {
             verify(header, target, about).unwrap_or(Obstacle::BadHeader("invalid ELF header"))
         }
-        Unfit::Damaged { header, what } => verify(header, target, about).unwrap_or(Obstacle::BadHeader(what)),
+        Unfit::Damaged { header, what } => {
+            // Cut off in its program headers: a read that falls short.
+            let words = if *what == "the program headers" { "cannot read file data" } else { what };
+            verify(header, target, about).unwrap_or(Obstacle::BadHeader(words))
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Findings and errors as lines of a log: what, where, why, and the cure.
 
-use super::escape::escape;
+use super::edges::{obstacle_words, rule_words, size};
+use super::escape::{escape, escaped};
+use super::off::rules_off;
 use super::style::Style;
+use crate::closure::{Closure, Outcome};
 use crate::finding::{Finding, Severity};
 
 /// Appends one finding about a program.
@@ -29,6 +32,38 @@ pub fn problem(out: &mut String, verb: &str, path: &[u8], cause: &str, cure: Opt
     out.push_str(cause);
     out.push('\n');
     hint(out, cure.map(str::as_bytes), style);
+}
+
+/// Appends that a library is no part of a program's closure.
+pub fn nobody_asks(out: &mut String, program: &[u8], library: &[u8], style: Style) {
+    head(out, Severity::Error, style);
+    out.push_str("nothing that `");
+    escape(out, program);
+    out.push_str("` loads asks for `");
+    escape(out, library);
+    out.push_str("`\n");
+}
+
+/// Appends what `-v` adds to ldd's lines: sizes, and what was tried for a name
+/// that is missing.
+pub fn details(out: &mut String, closure: &Closure) {
+    for edge in &closure.edges {
+        let Outcome::Missing(miss) = &edge.outcome else { continue };
+        for tried in &miss.tried {
+            let rule = rule_words(closure, edge.from, tried.rule);
+            let (path, why) = (escaped(&tried.path), obstacle_words(tried.obstacle));
+            out.push_str(&format!("tried `{path}` for `{}`: {why} [{rule}]\n", escaped(&edge.name)));
+        }
+        for line in rules_off(closure, edge) {
+            out.push_str(&format!("{line}\n"));
+        }
+    }
+    let bytes: u64 = closure.objects.iter().map(|object| object.found.file.stat.len).sum();
+    out.push_str(&format!("{} files, {}", closure.objects.len(), size(bytes)));
+    if let Some(version) = closure.oldest_glibc {
+        out.push_str(&format!("; starts on glibc {}.{} or newer", version.0, version.1));
+    }
+    out.push('\n');
 }
 
 fn head(out: &mut String, severity: Severity, style: Style) {

@@ -1,8 +1,8 @@
 //! ldd's own lines, without addresses and without the kernel's object.
 
 use super::escape::escape;
-use crate::closure::{Closure, How, ObjectId, Outcome, Slot, Want};
-use crate::loader::{Family, musl};
+use crate::closure::{Closure, How, Miss, ObjectId, Outcome, Slot, Want};
+use crate::loader::{Family, Obstacle, musl};
 
 /// Appends the lines of one program.
 pub fn ldd(out: &mut String, closure: &Closure) {
@@ -13,15 +13,17 @@ pub fn ldd(out: &mut String, closure: &Closure) {
     }
 }
 
-/// ld.so says "statically linked" of whatever needs nothing but itself.
+/// ld.so says "statically linked" of whatever has no DT_NEEDED, whatever else
+/// is loaded with it.
 fn has_requests(closure: &Closure) -> bool {
-    closure.objects[0].found.facts().needed().next().is_some() || closure.order.len() > 1
+    closure.objects[0].found.facts().needed().next().is_some()
 }
 
 fn glibc_lines(out: &mut String, closure: &Closure) {
-    for slot in &closure.order {
+    // Filtees of the program stand before it, where ldd does not look.
+    let behind_program = closure.order.iter().skip_while(|slot| **slot != Slot::Object(ObjectId(0)));
+    for slot in behind_program.skip(1) {
         match slot {
-            Slot::Object(ObjectId(0)) => {}
             Slot::Object(id) => {
                 let object = closure.object(*id);
                 let name = object.names.first().unwrap_or(&object.path);
@@ -73,4 +75,33 @@ fn not_found(out: &mut String, name: &[u8]) {
     out.push('\t');
     escape(out, name);
     out.push_str(" => not found\n");
+}
+
+/// musl's words for a library that it could not load: the last obstacle's error.
+pub fn musl_words(miss: &Miss) -> &'static str {
+    match miss.tried.last().map(|tried| tried.obstacle) {
+        Some(Obstacle::Directory) => "Is a directory",
+        Some(Obstacle::LinkLoop) => "Symbolic link loop",
+        Some(Obstacle::Unreadable) => "Permission denied",
+        Some(
+            Obstacle::TooShort
+            | Obstacle::NotElf
+            | Obstacle::OtherClass
+            | Obstacle::OtherMachine
+            | Obstacle::OtherOrder(_)
+            | Obstacle::BadHeader(_)
+            | Obstacle::NotLoadable
+            | Obstacle::OtherAbi,
+        ) => "Exec format error",
+        Some(Obstacle::NotDirectory) => "Not a directory",
+        Some(Obstacle::NameTooLong) => "Filename too long",
+        Some(
+            Obstacle::Absent
+            | Obstacle::NoDirectory
+            | Obstacle::Errno(_)
+            | Obstacle::Special(_)
+            | Obstacle::Forbidden,
+        )
+        | None => "No such file or directory",
+    }
 }

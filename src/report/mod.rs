@@ -15,9 +15,9 @@ mod why;
 
 pub use dot::dot;
 pub use escape::{escape, is_plain};
-pub use findings::{finding, problem};
+pub use findings::{details, finding, nobody_asks, problem};
 pub use json::Json;
-pub use ldd::ldd;
+pub use ldd::{ldd, musl_words};
 pub use paths::paths;
 pub use style::Style;
 pub use tree::tree;

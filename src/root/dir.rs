@@ -370,3 +370,14 @@ fn item_kind(kind: FileType) -> ItemKind {
         | FileType::Unknown => ItemKind::Special,
     }
 }
+
+/// A regular file of the host, outside any root: followed as the kernel does.
+pub fn open_host_file(path: &Path) -> io::Result<OpenFile> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let fd = retry_on_intr(|| fs::open(path, flags, Mode::empty()))?;
+    match stat(&fd)? {
+        (FileType::RegularFile, stat) => Ok(OpenFile::on_disk(stat, fd)),
+        (FileType::Directory, _) => Err(Errno::ISDIR.into()),
+        _ => Err(Errno::INVAL.into()),
+    }
+}

@@ -98,7 +98,7 @@ pub fn walk(
     };
     *top.fd() = Some(Arc::new(fd));
     let top = Arc::new(top);
-    let state = State { waiting: vec![Arc::clone(&top)], busy: 0, open: VecDeque::new() };
+    let state = State { waiting: vec![Arc::clone(&top)], busy: 0, idle: 0, open: VecDeque::new() };
     let work = Work { top, state: Mutex::new(state), changed: Condvar::new(), enter, visit };
     std::thread::scope(|scope| {
         for _ in 1..threads {
@@ -124,6 +124,8 @@ struct State {
     waiting: Vec<Arc<Place>>,
     /// Threads that may still add to it.
     busy: usize,
+    /// Threads that wait for it. A call to wake nobody is a system call too.
+    idle: usize,
     /// Directories that hold a descriptor, oldest first; or did.
     open: VecDeque<Weak<Place>>,
 }
@@ -161,21 +163,22 @@ impl Work<'_> {
             if state.busy == 0 {
                 return None;
             }
+            state.idle += 1;
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
         }
     }
 
     fn add(&self, place: &Arc<Place>, below: &mut Vec<Arc<Place>>) {
-        let several = below.len() > 1;
+        let added = below.len();
         let mut state = self.state();
         // Reversed, as the last one is taken first.
         state.waiting.extend(below.drain(..).rev());
         let old = self.keep(&mut state, place);
+        let wake = added.min(state.idle);
         drop(state);
         drop(old);
-        if several {
-            self.changed.notify_all();
-        } else {
+        for _ in 0..wake {
             self.changed.notify_one();
         }
     }
@@ -282,7 +285,7 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.busy -= 1;
-        if state.busy == 0 {
+        if state.busy == 0 && state.idle > 0 {
             self.changed.notify_all();
         }
     }

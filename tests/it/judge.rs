@@ -183,7 +183,7 @@ fn read_line(world: &World, line: &str, answer: &mut Answer) {
         if shown != "linux-vdso.so.1" {
             answer.lines.push(shown.to_owned());
         }
-    } else if !line.is_empty() && !(world.musl && world.is_program_name(line)) {
+    } else if !(line.is_empty() || world.musl && world.is_program_name(line)) {
         answer.lines.push(line.to_owned());
     }
 }

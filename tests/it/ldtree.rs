@@ -208,10 +208,11 @@ fn library(dir: &str, name: &str, rng: &mut Rng) -> Elf {
     let soname = soname.filter(|soname| !soname.is_empty());
     let mut elf = machine_of(dir, soname.as_deref().unwrap_or(name));
     if once_in(rng, 3) {
-        elf = elf.string(DT_NEEDED, pick(rng, &["libc.so.6", "libm.so.6", "liba.so.1"]).as_bytes());
+        elf.strings
+            .push((DT_NEEDED, pick(rng, &["libc.so.6", "libm.so.6", "liba.so.1"]).as_bytes().to_vec()));
     }
     if let Some(soname) = &soname {
-        elf = elf.string(DT_SONAME, soname.as_bytes());
+        elf.strings.push((DT_SONAME, soname.as_bytes().to_vec()));
     }
     if dir.contains("hwcaps") && elf.is_64 && once_in(rng, 2) {
         let isa = Note { owner: b"GNU", kind: 5, desc: NoteDesc::Isa(1 << index(rng, 4) | 1) };

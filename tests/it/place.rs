@@ -1,4 +1,4 @@
-//! A world as a directory on the disk.
+//! A world as a directory on the disk, and as a root in memory.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -7,6 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
+
+use depcollect::root::mem::MemRoot;
 
 use crate::world::{Launch, What, World};
 
@@ -78,6 +81,40 @@ impl World {
         self.set_modes(dir);
     }
 
+    /// The tree as a root, without `/proc`. The machine's own loaders are left
+    /// out where the machine has none; owners are not kept.
+    pub fn to_mem(&self) -> MemRoot {
+        let mut root = MemRoot::new();
+        root.dir(&self.cwd);
+        for entry in &self.entries {
+            let path = &entry.path;
+            match &entry.what {
+                What::Elf(_) | What::Copy(_) => {
+                    root.file(path, self.bytes(&entry.what).expect("a file has bytes")).mode(path, 0o755);
+                }
+                What::Text(text) => _ = root.file(path, text.clone()),
+                What::Loader(musl) => {
+                    if let Some(bytes) = loader_bytes(*musl) {
+                        root.file(path, bytes).mode(path, 0o755);
+                    }
+                }
+                What::Dir => _ = root.dir(path),
+                What::Link(target) => _ = root.link(path, target),
+                What::Fifo => _ = root.special(path, "FIFO"),
+                What::Hard(_) => {}
+            }
+        }
+        for entry in &self.entries {
+            if let What::Hard(other) = &entry.what {
+                root.hard_link(&entry.path, other);
+            }
+        }
+        for (path, mode) in self.entries.iter().filter_map(|e| Some((&e.path, e.mode?))) {
+            root.mode(path, mode);
+        }
+        root
+    }
+
     fn make_parents(&self, dir: &Path, path: &[u8], made: &mut BTreeSet<Vec<u8>>) {
         let parent = &path[..path.iter().rposition(|&b| b == b'/').expect("an absolute path")];
         if !made.insert(parent.to_vec()) {
@@ -144,6 +181,13 @@ impl World {
         }
         None
     }
+}
+
+/// The machine's own loader, read once.
+fn loader_bytes(musl: bool) -> Option<Vec<u8>> {
+    static LOADERS: [OnceLock<Option<Vec<u8>>>; 2] = [const { OnceLock::new() }; 2];
+    let read = || fs::read(OsStr::from_bytes(World::default_interp(musl))).ok();
+    LOADERS[usize::from(musl)].get_or_init(read).clone()
 }
 
 /// The parts of a path, the first one last.

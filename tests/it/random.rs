@@ -220,8 +220,11 @@ impl Maker {
             let copies = 1 + self.rng.below(4);
             for _ in 0..copies {
                 let dir = if self.is(25) { self.system_dir() } else { self.pick(&DIRS) };
-                let below =
-                    if self.is(22) { format!("{dir}/{}", self.pick(&SUBDIRS)) } else { dir.to_owned() };
+                let below = if self.is(if self.musl { 3 } else { 22 }) {
+                    format!("{dir}/{}", self.pick(&SUBDIRS))
+                } else {
+                    dir.to_owned()
+                };
                 self.library(&below, &name);
             }
         }

@@ -25,6 +25,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use crate::judge::{self, Judge, REAL};
+use crate::model::MODEL;
 use crate::need;
 use crate::world::World;
 
@@ -38,13 +39,16 @@ pub struct Row {
     pub expect: String,
 }
 
-const FILES: [(&str, &str); 8] = [
+const FILES: [(&str, &str); 11] = [
     ("walk.txt", include_str!("rows/walk.txt")),
+    ("walk_extra.txt", include_str!("rows/walk_extra.txt")),
     ("lists.txt", include_str!("rows/lists.txt")),
+    ("lists_extra.txt", include_str!("rows/lists_extra.txt")),
     ("obstacles.txt", include_str!("rows/obstacles.txt")),
     ("hwcaps.txt", include_str!("rows/hwcaps.txt")),
     ("cache.txt", include_str!("rows/cache.txt")),
     ("musl.txt", include_str!("rows/musl.txt")),
+    ("musl_lists.txt", include_str!("rows/musl_lists.txt")),
     ("start.txt", include_str!("rows/start.txt")),
     ("foreign.txt", include_str!("rows/foreign.txt")),
 ];
@@ -52,7 +56,7 @@ const FILES: [(&str, &str); 8] = [
 /// Everybody who is asked about every row. The model goes here:
 /// `Judge { name: "the model", answers_for_all: true, answer: model }`.
 pub fn judges() -> Vec<Judge> {
-    vec![REAL]
+    vec![REAL, MODEL]
 }
 
 pub fn all() -> Vec<Row> {
@@ -155,6 +159,17 @@ fn check(row: &Row, judge: &Judge) -> Result<(), String> {
     let Row { file, id, says, expect, .. } = row;
     let world = &world.text;
     Err(format!("{file}: {id} {says}\n{world}\n-- expected\n{expect}-- {} says\n{answer}", judge.name))
+}
+
+/// Every row is a world that also stands in memory.
+#[test]
+fn in_memory() {
+    for row in all() {
+        let world = row.world();
+        let root = world.to_mem();
+        let items = depcollect::root::Root::list(&root, depcollect::root::DirId::TOP);
+        assert!(!items.expect("the top").is_empty());
+    }
 }
 
 #[test]

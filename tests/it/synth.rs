@@ -184,12 +184,6 @@ struct Places {
 }
 
 impl Elf {
-    /// A string tag, added behind the others.
-    pub fn string(mut self, tag: u64, value: &[u8]) -> Self {
-        self.strings.push((tag, value.to_vec()));
-        self
-    }
-
     fn base(&self) -> u64 {
         if self.e_type == 2 { EXEC_BASE } else { 0 }
     }

@@ -1,0 +1,103 @@
+//! What the arguments mean, here and now: checked, with the environment captured.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the edge where the environment and the working directory are read"
+)]
+
+use std::env;
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use super::args::{self, Cli, Command};
+use super::cpu;
+use crate::job::{Colours, Format, Job, Levels, LibraryPath, ListTask, Task};
+use crate::loader::Cpu;
+
+/// Where a foreign root has its programs.
+const USUAL_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What is to be done, and the processor of this machine, for loaders that run on it.
+pub fn job(cli: Cli) -> Result<(Job, Option<Cpu>), String> {
+    let (task, search, output) = match cli.command {
+        Command::List(list) => {
+            let format = format_of(&list)?;
+            let files = list.files.into_iter().map(OsString::into_vec).collect();
+            (Task::List(ListTask { files, format, unresolved: list.unresolved }), list.search, list.output)
+        }
+        Command::Why(why) => {
+            let (program, library) = (why.program.into_vec(), why.library.into_vec());
+            (Task::Why { program, library, all: why.all }, why.search, why.output)
+        }
+    };
+    let is_own_root = search.root.as_ref().is_none_or(|root| root.as_os_str() == "/");
+    let from_env = |name: &str| env::var_os(name).filter(|value| is_own_root && !value.is_empty());
+    let library_path = match search.library_path {
+        Some(list) => Some(LibraryPath::Typed(list.into_vec())),
+        None => from_env("LD_LIBRARY_PATH").map(|list| LibraryPath::Environment(list.into_vec())),
+    };
+    let job = Job {
+        task,
+        root: search.root.unwrap_or_else(|| PathBuf::from("/")),
+        is_own_root,
+        cwd: env::current_dir().map_err(|error| format!("cannot tell the working directory: {error}"))?,
+        path: from_env("PATH").map_or_else(|| USUAL_PATH.to_vec(), OsString::into_vec),
+        library_path,
+        preload: from_env("LD_PRELOAD").map(OsString::into_vec),
+        levels: levels_of(search.hwcaps),
+        conf: !search.no_conf,
+        loader: search.loader.map(OsString::into_vec),
+        verbose: output.verbose > 0,
+        quiet: output.quiet,
+        colour: colours(output.color),
+        threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS)),
+    };
+    let cpu = if is_own_root { cpu::this_machine() } else { None };
+    Ok((job, cpu))
+}
+
+/// Walking a tree does not get faster with more.
+const MOST_THREADS: usize = 8;
+
+fn format_of(list: &args::List) -> Result<Format, String> {
+    let format = match list.format {
+        Some(args::Format::Ldd) => Format::Ldd,
+        Some(args::Format::Tree) => Format::Tree,
+        Some(args::Format::Paths) => Format::Paths { end: if list.nul { 0 } else { b'\n' } },
+        Some(args::Format::Json) => Format::Json,
+        Some(args::Format::Dot) => Format::Dot,
+        None if list.nul => Format::Paths { end: 0 },
+        None if std::io::stdout().is_terminal() => Format::Tree,
+        None => Format::Ldd,
+    };
+    if list.nul && !matches!(format, Format::Paths { .. }) {
+        return Err("-0 goes with --format paths only".into());
+    }
+    Ok(format)
+}
+
+fn levels_of(typed: Option<OsString>) -> Levels {
+    let Some(typed) = typed.map(OsString::into_vec) else { return Levels::Default };
+    match typed.as_slice() {
+        b"all" => Levels::All,
+        b"none" | b"" => Levels::None,
+        list => Levels::Named(
+            list.split(|b| matches!(b, b',' | b':')).filter(|n| !n.is_empty()).map(<[u8]>::to_vec).collect(),
+        ),
+    }
+}
+
+fn colours(when: args::Colour) -> Colours {
+    let wanted = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && env::var_os("TERM").is_none_or(|term| term != "dumb");
+    match when {
+        args::Colour::Always => Colours { stdout: true, stderr: true },
+        args::Colour::Never => Colours { stdout: false, stderr: false },
+        args::Colour::Auto => Colours {
+            stdout: wanted && std::io::stdout().is_terminal(),
+            stderr: wanted && std::io::stderr().is_terminal(),
+        },
+    }
+}

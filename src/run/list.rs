@@ -1,0 +1,157 @@
+//! `list`: every input closed over and shown, in the order of the inputs,
+//! whoever of several workers was faster.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use super::inputs::{Input, Inputs};
+use super::render::{Rendered, Renderer};
+use super::{Failure, Scene, Streams};
+use crate::finding::Exit;
+use crate::job::{Format, Job, ListTask};
+use crate::report::Json;
+
+pub(super) fn list(
+    job: &Job,
+    task: &ListTask,
+    scene: &Scene<'_>,
+    streams: &mut Streams<'_>,
+) -> Result<Exit, Failure> {
+    let mut first = Renderer::new(job, task, *scene);
+    let inputs = Inputs::of(job, scene, first.session(), &task.files);
+    let with_headers = task.files.len() > 1 || inputs.walked;
+    // From here on the inputs are fixed, and so is the order of the answers.
+    let mut answer = Answer::start(task.format, streams);
+    if inputs.list.len() < MANY || job.threads < 2 {
+        alone(first.with_headers(with_headers), &inputs.list, &mut answer)?;
+    } else {
+        together(job, task, scene, with_headers, &inputs.list, &mut answer)?;
+    }
+    let programs = inputs.list.iter().filter(|input| matches!(input, Input::Program(_))).count();
+    if inputs.walked && !job.quiet {
+        answer.say(&format!("depcollect: read {} files, {programs} of them ELF\n", inputs.files_read));
+    }
+    answer.end()
+}
+
+/// Fewer are done before a thread has started.
+const MANY: usize = 256;
+/// A worker takes so many at a time.
+const BATCH: usize = 16;
+
+fn alone(mut renderer: Renderer<'_>, inputs: &[Input], answer: &mut Answer<'_, '_>) -> Result<(), Failure> {
+    for input in inputs {
+        answer.add(renderer.input(input))?;
+    }
+    Ok(())
+}
+
+/// Closures are independent of each other: each worker has a memory of its own
+/// and takes the next batch; the answers are put in order again.
+fn together(
+    job: &Job,
+    task: &ListTask,
+    scene: &Scene<'_>,
+    with_headers: bool,
+    inputs: &[Input],
+    answer: &mut Answer<'_, '_>,
+) -> Result<(), Failure> {
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = mpsc::sync_channel::<(usize, Vec<Rendered>)>(job.threads * 4);
+    std::thread::scope(|scope| {
+        for _ in 0..job.threads {
+            let (sender, next) = (sender.clone(), &next);
+            scope.spawn(move || {
+                let mut renderer = Renderer::new(job, task, *scene).with_headers(with_headers);
+                loop {
+                    let batch = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(inputs) = inputs.chunks(BATCH).nth(batch) else { return };
+                    let rendered = inputs.iter().map(|input| renderer.input(input)).collect();
+                    // The receiver is gone if the output was closed: stop working.
+                    if sender.send((batch, rendered)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        in_order(receiver, answer)
+    })
+}
+
+fn in_order(
+    receiver: mpsc::Receiver<(usize, Vec<Rendered>)>,
+    answer: &mut Answer<'_, '_>,
+) -> Result<(), Failure> {
+    let mut waiting = BTreeMap::new();
+    let mut due = 0;
+    for (batch, rendered) in receiver {
+        waiting.insert(batch, rendered);
+        while let Some(rendered) = waiting.remove(&due) {
+            rendered.into_iter().try_for_each(|one| answer.add(one))?;
+            due += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Both streams, written in large pieces.
+struct Answer<'s, 'w> {
+    streams: &'s mut Streams<'w>,
+    out: Vec<u8>,
+    err: String,
+    json: Option<Json>,
+    exit: Exit,
+}
+
+/// So much is kept before it is written.
+const PIECE: usize = 1 << 16;
+
+impl<'s, 'w> Answer<'s, 'w> {
+    fn start(format: Format, streams: &'s mut Streams<'w>) -> Self {
+        let json = (format == Format::Json).then(|| Json::start("list"));
+        Answer { streams, out: Vec::new(), err: String::new(), json, exit: Exit::Fine }
+    }
+
+    fn add(&mut self, rendered: Rendered) -> Result<(), Failure> {
+        self.exit = self.exit.and(rendered.exit);
+        match &mut self.json {
+            Some(json) if !rendered.out.is_empty() => {
+                json.add(&String::from_utf8_lossy(&rendered.out));
+                self.out.extend_from_slice(json.take().as_bytes());
+            }
+            Some(_) => {}
+            None => self.out.extend_from_slice(&rendered.out),
+        }
+        self.err.push_str(&rendered.err);
+        if self.out.len() > PIECE { self.flush() } else { Ok(()) }
+    }
+
+    fn say(&mut self, text: &str) {
+        self.err.push_str(text);
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        self.streams
+            .out
+            .write_all(&self.out)
+            .and_then(|()| self.streams.out.flush())
+            .map_err(Failure::Output)?;
+        self.out.clear();
+        if !self.err.is_empty() {
+            // If nobody listens to stderr, the answer still counts.
+            let _ = self.streams.err.write_all(self.err.as_bytes());
+            self.err.clear();
+        }
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<Exit, Failure> {
+        if let Some(json) = self.json.take() {
+            self.out.extend_from_slice(json.end(self.exit.status()).as_bytes());
+        }
+        self.flush()?;
+        Ok(self.exit)
+    }
+}

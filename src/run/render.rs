@@ -1,0 +1,153 @@
+//! One program's answer as text for both streams.
+
+use super::Scene;
+use super::inputs::{Input, Problem};
+use crate::closure::{Closure, Session, close};
+use crate::finding::{Exit, Finding, Severity};
+use crate::job::{Format, Job, ListTask};
+use crate::report::{self, Json, Style};
+
+/// What there is to write for one input.
+#[derive(Debug, Default)]
+pub(super) struct Rendered {
+    pub(super) out: Vec<u8>,
+    pub(super) err: String,
+    pub(super) exit: Exit,
+}
+
+/// Answers for one input after the other, with the memory of one worker.
+pub(super) struct Renderer<'a> {
+    job: &'a Job,
+    task: &'a ListTask,
+    scene: Scene<'a>,
+    /// One for each processor level.
+    sessions: Vec<Session<'a>>,
+    with_headers: bool,
+}
+
+impl<'a> Renderer<'a> {
+    pub(super) fn new(job: &'a Job, task: &'a ListTask, scene: Scene<'a>) -> Self {
+        let session = |(_, settings): &'a (_, _)| Session::new(scene.root, scene.files, settings);
+        let sessions = scene.settings.iter().map(session).collect();
+        Renderer { job, task, scene, sessions, with_headers: false }
+    }
+
+    /// ldd names each file if there are several.
+    pub(super) fn with_headers(self, with_headers: bool) -> Self {
+        Renderer { with_headers, ..self }
+    }
+
+    /// The first session, for what is looked up before anything is closed over.
+    pub(super) fn session(&mut self) -> &mut Session<'a> {
+        &mut self.sessions[0]
+    }
+
+    pub(super) fn input(&mut self, input: &Input) -> Rendered {
+        let mut rendered = Rendered::default();
+        match input {
+            Input::Program(program) => {
+                let mut before: Option<Vec<u8>> = None;
+                for level in 0..self.sessions.len() {
+                    let mut closure = close(&mut self.sessions[level], program);
+                    if self.task.unresolved {
+                        crate::closure::symbols::check(&mut self.sessions[level], &mut closure);
+                    }
+                    self.one(&mut rendered, &closure, level, &mut before);
+                }
+            }
+            Input::Problem(problem) => {
+                rendered.exit = Exit::Trouble;
+                self.problem(&mut rendered, problem);
+            }
+            Input::Oddity(problem) => self.oddity(&mut rendered, problem),
+        }
+        rendered
+    }
+
+    /// A level that changes nothing is not shown again.
+    fn one(&self, rendered: &mut Rendered, closure: &Closure, level: usize, before: &mut Option<Vec<u8>>) {
+        let body = self.body(closure, level);
+        if before.as_ref() == Some(&body) {
+            return;
+        }
+        self.header(rendered, closure, level);
+        rendered.out.extend_from_slice(&body);
+        *before = Some(body);
+        self.findings(rendered, closure);
+        rendered.exit = rendered.exit.and(Exit::of(&closure.findings));
+    }
+
+    fn body(&self, closure: &Closure, level: usize) -> Vec<u8> {
+        let style = Style { colour: self.job.colour.stdout };
+        let mut text = String::new();
+        match self.task.format {
+            Format::Ldd => report::ldd(&mut text, closure),
+            Format::Tree => report::tree(&mut text, closure, style, self.job.verbose),
+            Format::Json => text = Json::program(closure, self.level(level), self.scene.root),
+            Format::Dot => report::dot(&mut text, std::slice::from_ref(closure)),
+            Format::Paths { end } => {
+                let mut paths = Vec::new();
+                report::paths(&mut paths, closure, self.scene.root, end);
+                return paths;
+            }
+        }
+        text.into_bytes()
+    }
+
+    fn level(&self, level: usize) -> Option<&'static str> {
+        self.scene.settings[level].0
+    }
+
+    fn header(&self, rendered: &mut Rendered, closure: &Closure, level: usize) {
+        let wanted = self.task.format == Format::Ldd && (self.with_headers || self.level(level).is_some());
+        let level = self.level(level).map_or(String::new(), |level| format!(" [{level}]"));
+        let tree_level = self.task.format == Format::Tree && !level.is_empty();
+        if wanted || tree_level {
+            let mut text = String::new();
+            report::escape(&mut text, &closure.program);
+            rendered.out.extend_from_slice(format!("{text}{level}:\n").as_bytes());
+        }
+    }
+
+    fn findings(&self, rendered: &mut Rendered, closure: &Closure) {
+        let style = Style { colour: self.job.colour.stderr };
+        let lowest = if self.job.quiet { Severity::Error } else { Severity::Note };
+        let shown = |finding: &&Finding| finding.severity >= lowest && self.task.format != Format::Json;
+        for finding in closure.findings.iter().filter(shown) {
+            report::finding(&mut rendered.err, Some(&closure.program), finding, style);
+        }
+        if self.job.verbose && self.task.format == Format::Ldd {
+            report::details(&mut rendered.err, closure);
+        }
+    }
+
+    fn problem(&self, rendered: &mut Rendered, problem: &Problem) {
+        let style = Style { colour: self.job.colour.stderr };
+        report::problem(
+            &mut rendered.err,
+            problem.verb,
+            &problem.path,
+            &problem.cause,
+            problem.hint.as_deref(),
+            style,
+        );
+        if self.task.format == Format::Json {
+            rendered.out = Json::problem(&problem.path, &problem.cause).into_bytes();
+        }
+    }
+
+    /// Damaged files in a directory are worth a line, but no failure.
+    fn oddity(&self, rendered: &mut Rendered, problem: &Problem) {
+        if self.job.quiet {
+            return;
+        }
+        let finding = Finding {
+            severity: Severity::Warning,
+            code: "damaged",
+            subject: problem.path.clone(),
+            message: problem.cause.clone().into_bytes(),
+            hint: None,
+        };
+        report::finding(&mut rendered.err, None, &finding, Style { colour: self.job.colour.stderr });
+    }
+}

@@ -1,0 +1,55 @@
+//! `why`: the chains to one library.
+
+use super::inputs::{self, Input};
+use super::{Failure, Streams};
+use crate::closure::{Session, close};
+use crate::finding::Exit;
+use crate::job::Job;
+use crate::report::{self, Chains, Style};
+
+pub(super) fn why(
+    job: &Job,
+    session: &mut Session<'_>,
+    program: &[u8],
+    library: &[u8],
+    all: bool,
+    streams: &mut Streams<'_>,
+) -> Result<Exit, Failure> {
+    let mut err = String::new();
+    let style = Style { colour: job.colour.stderr };
+    let exit = match inputs::program(job, session, program) {
+        Input::Problem(problem) | Input::Oddity(problem) => {
+            report::problem(
+                &mut err,
+                problem.verb,
+                &problem.path,
+                &problem.cause,
+                problem.hint.as_deref(),
+                style,
+            );
+            Exit::Trouble
+        }
+        Input::Program(program) => {
+            let closure = close(session, &program);
+            for finding in closure.findings.iter().filter(|_| !job.quiet) {
+                report::finding(&mut err, Some(&closure.program), finding, style);
+            }
+            let chains = Chains::of(&closure, library);
+            let mut out = String::new();
+            if chains.is_empty() {
+                report::nobody_asks(&mut err, &closure.program, library, style);
+            } else {
+                report::why(&mut out, &chains, all, Style { colour: job.colour.stdout });
+            }
+            streams
+                .out
+                .write_all(out.as_bytes())
+                .and_then(|()| streams.out.flush())
+                .map_err(Failure::Output)?;
+            if chains.is_empty() { Exit::Findings } else { Exit::of(&closure.findings) }
+        }
+    };
+    // If nobody listens to stderr, the answer still counts.
+    let _ = streams.err.write_all(err.as_bytes());
+    Ok(exit)
+}
