@@ -30,6 +30,7 @@ fn a_configuration_is_read_depth_first() {
         (&[(conf, "include d/x"), ("/etc/d/x", "include y"), ("/etc/d/y", "/y"), ("/etc/y", "/no")], "/y"),
         (&[(conf, "include nowhere /etc/d/* /etc/d"), ("/etc/d/.x", "/no")], ""),
         (&[(conf, "include */x"), ("/etc/b/x", "/b"), ("/etc/a/x", "/a"), ("/etc/a/y", "/no")], "/a /b"),
+        (&[(conf, "include */x"), ("/etc/b/x", "/b"), ("/etc/b.c/x", "/c")], "/c /b"),
         (&[(conf, "include d/x/"), ("/etc/d/x", "/no")], ""),
     ];
     for (n, (files, expected)) in rows.iter().enumerate() {

@@ -444,3 +444,23 @@ fn a_written_cache_has_its_variants_first() {
     reversed[2..].reverse();
     assert_eq!(write(&reversed, &X86_64), bytes);
 }
+
+#[test]
+fn the_bits_of_a_directory() {
+    let x86 = Target { class: Class::Elf64, order: Order::Little, machine: 62, flags: 0 };
+    let rows = [
+        ("/opt/x", 0),
+        ("/opt/tls", TLS_BIT),
+        ("/opt/tls/haswell", TLS_BIT | 1 << 50),
+        ("/tls/x/avx512_1", 1 << 2),
+        ("/sse2", 1),
+        // The first component has no slash before it.
+        ("sse2", 0),
+        ("sse2/x86_64", 1 << 1),
+    ];
+    for (dir, bits) in rows {
+        assert_eq!(legacy_field(&x86, dir.as_bytes()), bits, "{dir}");
+    }
+    let arm = Target { machine: 183, ..x86 };
+    assert_eq!([legacy_bit(&arm, b"tls"), legacy_bit(&arm, b"haswell")], [Some(TLS_BIT), None]);
+}
