@@ -1,5 +1,11 @@
 //! What we say that ldconfig would write, put to the machine's own ldconfig.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may stop, and look at the disk and the environment"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -3,6 +3,12 @@
 //! What depends on the order in which a file system lists names is left out:
 //! two files of one directory, key and number but of different types.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may stop, and look at the disk and the environment"
+)]
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -200,13 +206,22 @@ impl Tree {
 impl Tree {
     /// Something by the name of a library. `others` are names of its directory.
     fn thing(&self, dir: &str, name: &str, others: &[String], rng: &mut Rng) -> What {
+        // A file without a SONAME has that of its link, and its own type.
+        let stem = name.split('.').next().unwrap_or(name);
+        let twins: Vec<&str> =
+            others.iter().map(String::as_str).filter(|n| n.split('.').next() == Some(stem)).collect();
+        // Of two such names for one directory, the first listed counts.
+        let legacy = [("tls", "/opt/a"), ("haswell", "/opt/b"), ("sse2", "/six dir")];
+        if let Some((_, target)) = legacy.iter().find(|(legacy, _)| *legacy == name) {
+            return if once_in(rng, 2) { What::Link((*target).into()) } else { What::Dir };
+        }
         match index(rng, 24) {
             0 => What::File(b"/* GNU ld script */ INPUT(x)\n".to_vec()),
             1 => What::File(Vec::new()),
             2 => What::Dir,
             3 => What::Link(pick(rng, &["nowhere", name, "/opt/a", "/etc/ld.so.conf", "/"]).into()),
-            4..8 if !others.is_empty() => What::Link(others[index(rng, others.len())].clone().into_bytes()),
-            8..10 => What::Link(format!("/{}/{}.so.1", pick(rng, &DIRS), pick(rng, &STEMS)).into_bytes()),
+            4..8 if !twins.is_empty() => What::Link(pick(rng, &twins).into()),
+            8..10 => What::Link(format!("/{}/{stem}.so.1", pick(rng, &DIRS)).into_bytes()),
             _ => What::File(self.library(dir, name, rng).bytes()),
         }
     }

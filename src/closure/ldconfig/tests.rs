@@ -103,3 +103,12 @@ fn names_that_are_looked_at() {
     }
     assert!(!library::is_library_name(b"ld.so.1", Version(2, 31)));
 }
+
+#[test]
+fn two_files_of_one_key_and_their_types() {
+    // Unmarked, libc5, libc6, x86-64.
+    for (old, new, expected) in [(1, 3, 3), (3, 1, 1), (1, 2, 2), (2, 3, 2), (3, 0x303, 3), (0x303, 1, 0x303)]
+    {
+        assert_eq!(scan::merged(old, new), expected, "{old:x} {new:x}");
+    }
+}
