@@ -4,6 +4,7 @@
 
 mod cachefile;
 mod elf;
+mod foreign;
 mod garble;
 mod handmade;
 mod judge;
@@ -19,8 +20,10 @@ mod rng;
 mod roots;
 mod rows;
 mod shrink;
+mod sweep;
 mod symbols;
 mod synth;
+mod tidy;
 mod trees;
 mod world;
 mod worldelf;
