@@ -9,7 +9,7 @@ use super::session::Seen;
 use super::{CacheState, Found, Session, ldconfig};
 use crate::bytes::ReadAt;
 use crate::elf;
-use crate::loader::cache::{Ask, Cache, LoaderAbi, TLS_BIT};
+use crate::loader::cache::{Ask, Cache, LoaderAbi};
 use crate::loader::{About, Cpu, Dir, Family, Rule, Target, Version, about, conf, machine, musl};
 use crate::path::RawPath;
 use crate::root::{Opened, Root, resolve};
@@ -178,13 +178,7 @@ impl Runtime {
 
     fn ask<T>(&self, root: &dyn Root, lookup: impl FnOnce(&Ask<'_>) -> T) -> T {
         let version = self.about(root).version;
-        lookup(&Ask {
-            version,
-            hwcaps: &self.cpu.levels,
-            isa_levels: self.cpu.isa_bits(),
-            legacy: TLS_BIT,
-            kernel: NEWEST_KERNEL,
-        })
+        lookup(&Ask { kernel: NEWEST_KERNEL, ..Ask::of(&self.target, version, &self.cpu) })
     }
 
     /// The file that ldconfig would name for a library, had it run: the path in
