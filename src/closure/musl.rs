@@ -7,10 +7,12 @@ use std::sync::Arc;
 use super::runtime::with_file;
 use super::search::{Answer, SearchKey};
 use super::session::{ChainNo, ListNo, ProgramOrigin, Seen};
-use super::{Closure, Edge, How, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Want};
-use crate::elf;
+use super::{
+    Closure, Edge, How, Miss, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Tried, Want,
+};
+use crate::elf::{self, ET_EXEC, Facts};
 use crate::intern::Map;
-use crate::loader::{ChainLink, Launch, musl, token};
+use crate::loader::{ChainLink, Launch, Obstacle, musl, token};
 use crate::root::FileId;
 
 pub(super) fn walk(
@@ -169,6 +171,11 @@ impl<'w, 'a> Walk<'w, 'a> {
             }
             return Outcome::Found { to, how: How::SameFile(rule) };
         }
+        if self.has_no_room(found.facts()) {
+            let obstacle = Obstacle::BadHeader("Resource busy");
+            let tried = vec![Tried { path: path.to_vec(), rule, obstacle }];
+            return Outcome::Missing(Arc::new(Miss { tried, ..Miss::default() }));
+        }
         // A second libc, reached by its path, is replaced by the loader.
         if self.is_a_libc(path) {
             return Outcome::Found { to: LDSO, how: How::Builtin };
@@ -192,6 +199,13 @@ impl<'w, 'a> Walk<'w, 'a> {
         let chain = self.chain_of(to);
         self.chains.push(chain);
         Outcome::Found { to, how: How::Opened(rule) }
+    }
+
+    /// musl maps an ET_EXEC file as a library, where its address is free. Two of
+    /// them want the same one, the linker's default.
+    fn has_no_room(&self, facts: &Facts) -> bool {
+        let is_fixed = |facts: &Facts| facts.header.e_type == ET_EXEC;
+        is_fixed(facts) && self.closure.objects.iter().any(|object| is_fixed(object.found.facts()))
     }
 
     fn give_shortname(&mut self, to: ObjectId, path: &[u8]) {
@@ -244,7 +258,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         if !list.contains(&b'$') {
             return Some(list.to_vec());
         }
-        token::expand_musl(list, &self.origin_of(id)?).ok()
+        token::expand_musl(list, &self.origin_of(id)?)
     }
 
     /// What stands before the last slash of an object's path; of the program,

@@ -9,7 +9,7 @@ use super::session::{LazyCpu, Seen};
 use super::{CacheState, Found, Session, ldconfig};
 use crate::bytes::ReadAt;
 use crate::elf;
-use crate::loader::cache::{Ask, Cache, LoaderAbi, TLS_BIT};
+use crate::loader::cache::{Ask, Cache, LoaderAbi};
 use crate::loader::{About, Cpu, Dir, Family, Rule, Target, Version, about, conf, machine, musl};
 use crate::path::RawPath;
 use crate::root::{Opened, Root, resolve};
@@ -62,7 +62,9 @@ impl<'a> Session<'a> {
         }
         let found = match self.look(b"", path) {
             Seen::File(found) => found,
-            seen => return Err(NoRuntime::Seen(seen)),
+            seen @ (Seen::Error { .. } | Seen::Directory | Seen::Special(_) | Seen::Unreadable(_)) => {
+                return Err(NoRuntime::Seen(seen));
+            }
         };
         let Ok(facts) = &found.file.elf else {
             return Err(NoRuntime::Seen(Seen::File(found.clone())));
@@ -168,13 +170,8 @@ impl Runtime {
     }
 
     fn ask(&self, root: &dyn Root) -> Ask<'_> {
-        Ask {
-            version: self.about(root).version,
-            hwcaps: &self.cpu.levels,
-            isa_levels: self.cpu.isa_bits(),
-            legacy: TLS_BIT,
-            kernel: NEWEST_KERNEL,
-        }
+        let version = self.about(root).version;
+        Ask { kernel: NEWEST_KERNEL, ..Ask::of(&self.target, version, &self.cpu) }
     }
 
     /// The file that ldconfig would name for a library, had it run: the path in

@@ -10,7 +10,7 @@ use super::{
     Closure, Death, Edge, Found, Miss, Object, ObjectId, Outcome, Role, Runtime, Session, Slot, Want,
 };
 use super::{findings, glibc, musl};
-use crate::elf::{Class, Facts, Kind, Unfit};
+use crate::elf::{Class, ET_DYN, Facts, Kind, Unfit};
 use crate::finding::{Finding, Severity};
 use crate::loader::{Family, Launch, Target, machine};
 
@@ -39,7 +39,9 @@ pub fn open_program(session: &mut Session<'_>, path: &[u8]) -> Result<Program, N
             Ok(_) => Ok(Program { path: path.to_vec(), found }),
             Err(unfit) => Err(NotAProgram::Unfit(unfit.clone())),
         },
-        seen => Err(NotAProgram::Seen(seen)),
+        seen @ (Seen::Error { .. } | Seen::Directory | Seen::Special(_) | Seen::Unreadable(_)) => {
+            Err(NotAProgram::Seen(seen))
+        }
     }
 }
 
@@ -61,7 +63,10 @@ pub fn close(session: &mut Session<'_>, program: &Program) -> Closure {
         },
     };
     match started.and_then(|runtime| suits(&runtime, facts)) {
-        Ok(runtime) => walk(session, program, &runtime, &mut closure),
+        Ok(runtime) => match unmappable(session, &runtime, facts) {
+            Some(words) => do_not_map(&mut closure, program, &runtime, words),
+            None => walk(session, program, &runtime, &mut closure),
+        },
         Err((interp, no)) => refuse(&mut closure, program, &interp, &no),
     }
     closure
@@ -97,16 +102,45 @@ pub(super) fn close_apart(session: &mut Session<'_>, module: &Program, runtime: 
     closure
 }
 
+/// What glibc, started as `ld.so FILE`, says of a file that holds nothing to
+/// load, as the files of debuggers do (elf/dl-load.c, `_dl_map_object_from_fd`).
+fn unmappable(session: &Session<'_>, runtime: &Runtime, facts: &Facts) -> Option<&'static str> {
+    if (session.settings.launch, runtime.family) != (Launch::LdSo, Family::Glibc) {
+        return None;
+    }
+    if !facts.has_load {
+        return Some("object file has no loadable segments");
+    }
+    (facts.header.e_type == ET_DYN && !facts.has_dynamic).then_some("object file has no dynamic section")
+}
+
+fn do_not_map(closure: &mut Closure, program: &Program, runtime: &Runtime, words: &str) {
+    closure.family = Some(runtime.family);
+    let death = Death { subject: program.path.clone(), words: words.to_owned(), is_forgiven: false };
+    let name = Arc::from(&program.path[..]);
+    let outcome = Outcome::Dies(Arc::new(death));
+    closure.edges.push(Edge { from: ObjectId(0), want: Want::Interp, name, outcome });
+    closure.findings.push(Finding {
+        severity: Severity::Error,
+        code: "dies",
+        subject: program.path.clone(),
+        message: words.into(),
+        hint: None,
+    });
+}
+
 /// The kernel would not start it.
 fn refuse(closure: &mut Closure, program: &Program, interp: &[u8], no: &NoRuntime) {
     let name: Arc<[u8]> = Arc::from(interp);
     let outcome = match no {
         NoRuntime::Seen(Seen::Error { .. }) => Outcome::Missing(Arc::new(Miss::default())),
-        _ => Outcome::Dies(Arc::new(Death {
-            subject: interp.to_vec(),
-            words: findings::words_of(no),
-            is_forgiven: false,
-        })),
+        NoRuntime::Seen(_) | NoRuntime::NotExecutable | NoRuntime::Unknown | NoRuntime::OtherTarget => {
+            Outcome::Dies(Arc::new(Death {
+                subject: interp.to_vec(),
+                words: findings::words_of(no),
+                is_forgiven: false,
+            }))
+        }
     };
     closure.edges.push(Edge { from: ObjectId(0), want: Want::Interp, name, outcome });
     closure.findings.push(Finding {

@@ -84,7 +84,7 @@ impl Section {
             let Some(place) = self.place.skip(index * size, size) else { return Ok(()) };
             let (tag, value) = match self.entry(windows, place.offset) {
                 // The file is cut short, but what is mapped is not.
-                Err(Stop::Bad(_)) if windows.reads_as_zeros(place.offset) => return Ok(()),
+                Err(Stop::Bad(_)) if windows.reads_as_zeros(place.offset)? => return Ok(()),
                 entry => entry?,
             };
             if tag == elf::DT_NULL {

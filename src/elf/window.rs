@@ -101,9 +101,9 @@ impl<'a, R: ReadAt + ?Sized> Windows<'a, R> {
     }
 
     /// Past the end of the file, in its last page: zeros for who maps it.
-    pub(super) fn reads_as_zeros(&self, offset: u64) -> bool {
+    pub(super) fn reads_as_zeros(&mut self, offset: u64) -> io::Result<bool> {
         const PAGE: u64 = 4096;
-        self.end != u64::MAX && offset < self.end.next_multiple_of(PAGE)
+        Ok(!self.from(offset / PAGE * PAGE, 1)?.is_empty())
     }
 
     fn holding(&self, offset: u64, want: usize) -> Option<usize> {

@@ -9,6 +9,7 @@ pub fn ldd(out: &mut String, closure: &Closure) {
     match closure.family {
         Some(Family::Musl) => musl_lines(out, closure),
         Some(Family::Glibc) if has_requests(closure) => glibc_lines(out, closure),
+        None if is_refused(closure) => refused_lines(out, closure),
         Some(Family::Glibc) | None => out.push_str("\tstatically linked\n"),
     }
 }
@@ -17,6 +18,20 @@ pub fn ldd(out: &mut String, closure: &Closure) {
 /// is loaded with it.
 fn has_requests(closure: &Closure) -> bool {
     closure.objects[0].found.facts().needed().next().is_some()
+}
+
+/// It needs a loader and there is none that would do.
+fn is_refused(closure: &Closure) -> bool {
+    let facts = closure.objects[0].found.facts();
+    facts.interp().is_some() || facts.needed().next().is_some()
+}
+
+fn refused_lines(out: &mut String, closure: &Closure) {
+    for edge in &closure.edges {
+        if matches!(edge.outcome, Outcome::Missing(_)) {
+            not_found(out, &edge.name);
+        }
+    }
 }
 
 fn glibc_lines(out: &mut String, closure: &Closure) {

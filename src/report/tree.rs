@@ -48,7 +48,7 @@ impl Tree<'_> {
     /// `guides` says for each level whether more follows there.
     fn children(&self, out: &mut String, id: ObjectId, guides: &mut Vec<bool>) {
         let edges = &self.edges_of[id.0 as usize];
-        let (shared, own): (Vec<&Edge>, Vec<&Edge>) = edges.iter().partition(|edge| is_shared(edge));
+        let (shared, own): (Vec<&Edge>, Vec<&Edge>) = edges.iter().partition(is_shared);
         let names = self.shared_names(&shared);
         for (n, edge) in own.iter().enumerate() {
             let is_last = n + 1 == own.len() && names.is_empty();

@@ -1,9 +1,15 @@
 //! The only test binary: one program, so that it links once.
 
-#![expect(unreachable_pub, reason = "one binary: `pub` is what its modules share")]
+#![expect(unreachable_pub, reason = "`pub` is what the modules of this one binary share")]
+#![expect(clippy::disallowed_methods, reason = "tests build trees and read the environment themselves")]
+#![expect(clippy::unwrap_used, reason = "clippy excuses tests, but not the functions they share")]
+#![expect(clippy::print_stderr, reason = "a skip says why")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it is about")]
 
 mod cachefile;
+mod cli;
 mod elf;
+mod foreign;
 mod garble;
 mod handmade;
 mod judge;
@@ -19,8 +25,10 @@ mod rng;
 mod roots;
 mod rows;
 mod shrink;
+mod sweep;
 mod symbols;
 mod synth;
+mod tidy;
 mod trees;
 mod world;
 mod worldelf;

@@ -69,6 +69,11 @@ fn refused(world: &World, no: &NotAProgram) -> Answer {
 }
 
 fn ld_so(world: &World, words: &str) -> Answer {
+    if world.musl {
+        let program = String::from_utf8_lossy(&world.program);
+        let line = format!("/lib/ld-musl-x86_64.so.1: cannot load {program}: No such file or directory");
+        return Answer { lines: vec![line], status: 1, ..Answer::default() };
+    }
     let fatal = format!("{}: {words}", String::from_utf8_lossy(&world.program));
     Answer { fatal: Some(fatal), status: 127, ..Answer::default() }
 }
@@ -118,7 +123,8 @@ fn cpu(mask: Option<Vec<u8>>, prepend: Option<Vec<u8>>) -> Option<Cpu> {
     Some(cpu)
 }
 
-fn answer(world: &World, closure: &Closure) -> Answer {
+/// A closure in the words of the loader.
+pub fn answer(world: &World, closure: &Closure) -> Answer {
     let mut answer = Answer::default();
     if let Some(refused) = refused_interp(world, closure) {
         return refused;
@@ -167,7 +173,8 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         if let Outcome::Dies(death) = &edge.outcome
             && !death.is_forgiven
         {
-            answer.fatal = Some(format!("{}: {}", String::from_utf8_lossy(&death.subject), death.words));
+            let words = format!("{}: {}", String::from_utf8_lossy(&death.subject), death.words);
+            answer.fatal = answer.fatal.take().or(Some(words));
             continue;
         }
         let words = match &edge.outcome {
@@ -181,7 +188,9 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         let name = String::from_utf8_lossy(&edge.name).into_owned();
         match edge.want {
             Want::PreloadEnv | Want::PreloadFile | Want::Audit => {
-                answer.ignored.push(format!("{name}: {words}"))
+                // Without the error's number.
+                let words = words.strip_suffix(": Error 21").unwrap_or(&words);
+                answer.ignored.push(format!("{name}: {words}"));
             }
             // A start ends at the first name that is missing, and so does --list.
             Want::Needed | Want::Filter if matches!(world.launch, Launch::Run | Launch::List) => {

@@ -100,6 +100,11 @@ fn run(musl: bool) {
             // round in circles: there is no answer.
             continue;
         }
+        // Started for real beside ld.so and without a libc, ld.so misses `calloc`.
+        // The libraries of these worlds define nothing at all.
+        if real.fatal.as_deref().is_some_and(|why| why.contains("undefined symbol: calloc")) {
+            continue;
+        }
         for judge in rows::judges().iter().filter(|j| j.answers_for_all) {
             let differs = |text: &str| {
                 let world = World::parse(text);
