@@ -28,6 +28,9 @@ pub enum Failure {
     Output(io::Error),
 }
 
+/// Fewer inputs are done before a thread has started.
+const MANY: usize = 256;
+
 /// The two streams of a run. What was asked for goes to `out`, what there is to
 /// say about it to `err`.
 struct Streams<'a> {

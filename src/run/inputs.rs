@@ -41,8 +41,8 @@ pub(super) struct Inputs {
 impl Inputs {
     pub(super) fn of(job: &Job, scene: &Scene<'_>, session: &mut Session<'_>, files: &[Vec<u8>]) -> Inputs {
         let mut inputs = Inputs::default();
-        for word in files {
-            match named(job, session, word) {
+        for named in all_named(job, scene, session, files) {
+            match named {
                 Named::Program(program) => inputs.list.push(Input::Program(program)),
                 Named::Problem(problem) => inputs.list.push(Input::Problem(problem)),
                 Named::Directory(path) => inputs.walk(job, scene, session, &path),
@@ -83,6 +83,28 @@ enum Named {
     Program(Program),
     Directory(Vec<u8>),
     Problem(Problem),
+}
+
+/// All words of the command line, in their order. Many are looked at by all
+/// processors: most of that time is spent in the kernel, opening files.
+fn all_named(job: &Job, scene: &Scene<'_>, session: &mut Session<'_>, words: &[Vec<u8>]) -> Vec<Named> {
+    let threads = if words.len() < super::MANY { 1 } else { (job.threads)() };
+    if threads < 2 {
+        return words.iter().map(|word| named(job, session, word)).collect();
+    }
+    let part = |words: &[Vec<u8>]| {
+        let mut session = Session::new(scene.root, scene.files, &scene.settings[0].1);
+        words.iter().map(|word| named(job, &mut session, word)).collect::<Vec<_>>()
+    };
+    std::thread::scope(|scope| {
+        let parts = words.chunks(words.len().div_ceil(threads));
+        let workers: Vec<_> = parts.map(|words| scope.spawn(move || part(words))).collect();
+        let join = |worker: std::thread::ScopedJoinHandle<'_, Vec<Named>>| match worker.join() {
+            Ok(named) => named,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        workers.into_iter().flat_map(join).collect()
+    })
 }
 
 /// One word of the command line.

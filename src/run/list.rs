@@ -23,7 +23,7 @@ pub(super) fn list(
     let with_headers = task.files.len() > 1 || inputs.walked;
     // From here on the inputs are fixed, and so is the order of the answers.
     let mut answer = Answer::start(task.format, streams);
-    let threads = if inputs.list.len() < MANY { 1 } else { (job.threads)() };
+    let threads = if inputs.list.len() < super::MANY { 1 } else { (job.threads)() };
     if threads < 2 {
         alone(first.with_headers(with_headers), &inputs.list, &mut answer)?;
     } else {
@@ -37,8 +37,6 @@ pub(super) fn list(
     answer.end()
 }
 
-/// Fewer are done before a thread has started.
-const MANY: usize = 256;
 /// A worker takes so many at a time.
 const BATCH: usize = 16;
 
