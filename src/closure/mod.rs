@@ -20,11 +20,13 @@ mod hints;
 pub mod ldconfig;
 mod lists;
 mod musl;
+mod relocation;
 mod runtime;
 mod search;
 mod session;
 mod start;
 pub mod symbols;
+mod symtab;
 mod versions;
 
 pub use files::Files;

@@ -22,5 +22,6 @@ mod shrink;
 mod symbols;
 mod synth;
 mod trees;
+mod unresolved;
 mod world;
 mod worldelf;
