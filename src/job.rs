@@ -17,6 +17,7 @@ pub struct Job {
     pub path: Vec<u8>,
     pub library_path: Option<LibraryPath>,
     pub preload: Option<Vec<u8>>,
+    pub bind_now: bool,
     pub levels: Levels,
     pub conf: bool,
     pub loader: Option<Vec<u8>>,

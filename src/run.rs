@@ -69,6 +69,7 @@ fn settings(job: &Job, cpu: Option<Cpu>) -> Vec<(Option<&'static str>, Settings)
         library_path: job.library_path.as_ref().map(|list| list.list().to_vec()),
         library_path_from_environment: matches!(job.library_path, Some(LibraryPath::Environment(_))),
         preload: job.preload.clone(),
+        bind_now: job.bind_now,
         cwd: inputs::cwd_in_root(job),
         cpu,
         levels: None,

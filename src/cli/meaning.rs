@@ -46,6 +46,7 @@ pub fn job(cli: Cli) -> Result<(Job, Option<Cpu>), String> {
         path: from_env("PATH").map_or_else(|| USUAL_PATH.to_vec(), OsString::into_vec),
         library_path,
         preload: from_env("LD_PRELOAD").map(OsString::into_vec),
+        bind_now: from_env("LD_BIND_NOW").is_some(),
         levels: levels_of(search.hwcaps),
         conf: !search.no_conf,
         loader: search.loader.map(OsString::into_vec),

@@ -21,11 +21,13 @@ mod isa;
 pub mod ldconfig;
 mod lists;
 mod musl;
+mod relocation;
 mod runtime;
 mod search;
 mod session;
 mod start;
 pub mod symbols;
+mod symtab;
 mod versions;
 
 pub use files::Files;

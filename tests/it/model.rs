@@ -2,10 +2,10 @@
 //! the closure is put into the words of the loader.
 
 use depcollect::closure::{
-    Closure, Files, NotAProgram, Outcome, Seen, Session, Settings, Want, close, open_program,
+    Closure, Files, NotAProgram, Outcome, Seen, Session, Settings, Want, close, open_program, symbols,
 };
 use depcollect::elf::Class;
-use depcollect::finding::Severity;
+use depcollect::finding::{Finding, Severity};
 use depcollect::loader::{Cpu, Family, Launch as Start, Obstacle};
 use depcollect::report;
 use depcollect::root::Root;
@@ -44,7 +44,11 @@ pub fn answer_in(world: &World, root: &dyn Root) -> Answer {
     let path = world.program.clone();
     match open_program(&mut session, &path) {
         Ok(program) if cannot_exec(world, program.found.file.stat.mode) => kernel("Permission denied"),
-        Ok(program) => answer(world, &close(&mut session, &program)),
+        Ok(program) => {
+            let mut closure = close(&mut session, &program);
+            symbols::check(&mut session, &mut closure);
+            answer(world, &closure)
+        }
         Err(no) => refused(world, &no),
     }
 }
@@ -83,8 +87,12 @@ fn kernel(words: &str) -> Answer {
     Answer { fatal: Some(words.to_owned()), status, ..Answer::default() }
 }
 
+fn env(world: &World, name: &str) -> Option<Vec<u8>> {
+    world.env.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, v)| v.clone())
+}
+
 fn settings(world: &World) -> Settings {
-    let env = |name: &str| world.env.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, v)| v.clone());
+    let env = |name: &str| env(world, name);
     let option = |name: &str| {
         let at = world.options.iter().position(|o| o == name.as_bytes())?;
         world.options.get(at + 1).cloned()
@@ -97,6 +105,7 @@ fn settings(world: &World) -> Settings {
         launch: if matches!(world.launch, Launch::Exec | Launch::Run) { Start::Exec } else { Start::LdSo },
         library_path: option("--library-path").or_else(|| env("LD_LIBRARY_PATH")),
         preload: join(env("LD_PRELOAD"), option("--preload")),
+        bind_now: env("LD_BIND_NOW").is_some_and(|value| !value.is_empty()),
         cwd: world.cwd.clone(),
         cpu: cpu(option("--glibc-hwcaps-mask"), option("--glibc-hwcaps-prepend")),
         no_cache: world.options.iter().any(|o| o == b"--inhibit-cache"),
@@ -209,7 +218,10 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         return;
     }
     if world.launch == Launch::Run {
-        if answer.status == 0 {
+        answer.fatal = unresolved(closure).next().filter(|_| answer.status == 0);
+        if answer.fatal.is_some() {
+            answer.status = 127;
+        } else if answer.status == 0 {
             answer.lines = closure
                 .loaded()
                 .skip_while(|id| id.0 != 0)
@@ -219,9 +231,27 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         }
         return;
     }
+    if env(world, "LD_WARN").is_some_and(|value| !value.is_empty()) {
+        let said = |f: &Finding| format!("{} ({})", text(&f.message), text(&f.subject));
+        answer.said.extend(of_symbols(closure).map(said));
+    }
     let mut text = String::new();
     report::ldd(&mut text, closure);
     answer.lines = text.lines().map(|line| line.trim_start_matches('\t').to_owned()).collect();
+}
+
+fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+/// Symbols that are missed at the start.
+fn of_symbols(closure: &Closure) -> impl Iterator<Item = &Finding> {
+    let is_fatal = |f: &&Finding| f.code == "undefined-symbol" && f.severity == Severity::Error;
+    closure.findings.iter().filter(is_fatal)
+}
+
+fn unresolved(closure: &Closure) -> impl Iterator<Item = String> {
+    of_symbols(closure).map(|f| format!("{}: {}", text(&f.subject), text(&f.message)))
 }
 
 /// ld.so has words for few errors.
@@ -311,5 +341,15 @@ fn musl(world: &World, closure: &Closure, answer: &mut Answer) {
             .skip(1)
             .map(|id| String::from_utf8_lossy(&closure.object(id).path).into_owned())
             .collect();
+    }
+    // musl tells of all symbols; the last one is kept.
+    if answer.status == 0
+        && let Some(fatal) = unresolved(closure).last()
+    {
+        answer.fatal = Some(fatal);
+        answer.status = 127;
+        if world.launch == Launch::Run {
+            answer.lines.clear();
+        }
     }
 }
