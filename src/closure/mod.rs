@@ -31,6 +31,7 @@ mod symtab;
 mod versions;
 
 pub use files::Files;
+pub use findings::{glibc_words, musl_words};
 pub use hints::Elsewhere;
 pub use runtime::Runtime;
 pub use session::{ProgramOrigin, Seen, Session, Settings};

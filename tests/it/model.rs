@@ -2,11 +2,12 @@
 //! the closure is put into the words of the loader.
 
 use depcollect::closure::{
-    Closure, Files, NotAProgram, Outcome, Seen, Session, Settings, Want, close, open_program, symbols,
+    Closure, Files, NotAProgram, Outcome, Seen, Session, Settings, Want, close, glibc_words, musl_words,
+    open_program, symbols,
 };
 use depcollect::elf::Class;
 use depcollect::finding::{Finding, Severity};
-use depcollect::loader::{Cpu, Family, Launch as Start, Obstacle};
+use depcollect::loader::{Cpu, Family, Launch as Start};
 use depcollect::report;
 use depcollect::root::Root;
 
@@ -189,22 +190,27 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         let words = match &edge.outcome {
             // The auditors of worlds define nothing, and are unloaded again.
             Outcome::Apart => "undefined symbol: la_version".to_owned(),
-            Outcome::Missing(miss) if miss.other_class => "wrong ELF class: ELFCLASS32".to_owned(),
-            Outcome::Missing(_) => "cannot open shared object file".to_owned(),
+            Outcome::Missing(miss) => glibc_words(&edge.name, miss, Class::Elf64).to_owned(),
             Outcome::Dies(death) => death.words.clone(),
             _ => continue,
         };
         let name = String::from_utf8_lossy(&edge.name).into_owned();
         match edge.want {
             Want::PreloadEnv | Want::PreloadFile | Want::Audit => {
-                // Without the error's number.
-                let words = words.strip_suffix(": Error 21").unwrap_or(&words);
+                // Without the error.
+                let errors = [
+                    ": Error 21",
+                    ": Error 20",
+                    ": Error 40",
+                    ": Permission denied",
+                    ": No such file or directory",
+                ];
+                let words = errors.iter().find_map(|error| words.strip_suffix(error)).unwrap_or(&words);
                 answer.ignored.push(format!("{name}: {words}"));
             }
             // A start ends at the first name that is missing, and so does --list.
             Want::Needed | Want::Filter if matches!(world.launch, Launch::Run | Launch::List) => {
-                let dots = if words.ends_with("file") { errno_words(&edge.outcome, &name) } else { "" };
-                answer.fatal = answer.fatal.take().or(Some(format!("{name}: {words}{dots}")));
+                answer.fatal = answer.fatal.take().or(Some(format!("{name}: {words}")));
             }
             _ => {}
         }
@@ -254,17 +260,6 @@ fn unresolved(closure: &Closure) -> impl Iterator<Item = String> {
     of_symbols(closure).map(|f| format!("{}: {}", text(&f.subject), text(&f.message)))
 }
 
-/// ld.so has words for few errors.
-fn errno_words(outcome: &Outcome, name: &str) -> &'static str {
-    let Outcome::Missing(miss) = outcome else { return "" };
-    match miss.tried.last().map(|tried| tried.obstacle).filter(|_| name.contains('/')) {
-        Some(Obstacle::Unreadable) => ": Permission denied",
-        Some(Obstacle::NotDirectory | Obstacle::NoDirectory(20)) => ": Error 20",
-        Some(Obstacle::LinkLoop | Obstacle::NoDirectory(40)) => ": Error 40",
-        _ => ": No such file or directory",
-    }
-}
-
 /// What is said when everything is loaded.
 fn of_checks(world: &World, closure: &Closure, answer: &mut Answer) {
     for finding in &closure.findings {
@@ -311,7 +306,7 @@ fn musl(world: &World, closure: &Closure, answer: &mut Answer) {
             let by = String::from_utf8_lossy(&closure.object(edge.from).path);
             let words = match miss.tried.is_empty() && !edge.name.is_empty() {
                 true => stale_errno(world),
-                false => report::musl_words(&edge.name, miss),
+                false => musl_words(&edge.name, miss),
             };
             Some(format!("{words} (needed by {by})"))
         }
