@@ -5,7 +5,9 @@ use std::rc::Rc;
 use super::symtab::{SymbolTables, Table, Want};
 use super::{Closure, Edge, ObjectId, Outcome, Role, Session, Want as Asked, relocation};
 use crate::finding::{Finding, Severity};
-use crate::loader::Family;
+use crate::loader::{Family, Version};
+
+mod assertions;
 
 const PROGRAM: ObjectId = ObjectId(0);
 
@@ -81,14 +83,16 @@ fn unresolved(
     scope: &[Member],
     family: Family,
 ) -> Vec<Finding> {
-    let missing = missing(tables, closure, scope, family);
-    let mut findings = Vec::new();
-    for (id, want) in missing {
-        findings.push(match family {
-            Family::Glibc => by_glibc(session, tables, closure, id, &want),
-            Family::Musl => by_musl(tables, closure, id, &want),
-        });
+    let mut missing = missing(tables, closure, scope, family);
+    if asserts_versions(session, closure, family) {
+        assertions::add(session, tables, closure, scope, &mut missing);
     }
+    let told = |fault: &Fault| match (family, fault.is_assertion) {
+        (Family::Musl, _) => by_musl(tables, closure, fault),
+        (Family::Glibc, false) => by_glibc(session, tables, closure, fault),
+        (Family::Glibc, true) => assertions::finding(session, tables, closure, fault),
+    };
+    let mut findings: Vec<Finding> = missing.iter().map(told).collect();
     let is_fatal = findings.iter().chain(&closure.findings).any(|f| f.severity == Severity::Error);
     if let Some(last) = findings.last_mut().filter(|_| !is_fatal) {
         last.hint = Some(b"it starts all the same, and ends where it first calls such a function".to_vec());
@@ -96,13 +100,27 @@ fn unresolved(
     findings
 }
 
+/// A look-up that fails.
+struct Fault {
+    id: ObjectId,
+    want: Want,
+    is_assertion: bool,
+}
+
+/// Up to 2.40 a version that is asked of a file without any stops the loader.
+fn asserts_versions(session: &Session<'_>, closure: &Closure, family: Family) -> bool {
+    let is_suspect = closure.findings.iter().any(|finding| finding.code == "no-version-information");
+    let path = closure.objects.get(1).map(|loader| &loader.path);
+    let mut runtimes = session.runtimes.iter();
+    family == Family::Glibc
+        && is_suspect
+        && runtimes
+            .find(|runtime| Some(&runtime.path) == path)
+            .is_some_and(|runtime| runtime.about(session.root).version <= Version(2, 40))
+}
+
 /// Every symbol that is not found, of every object in the order of relocation.
-fn missing(
-    tables: &mut SymbolTables,
-    closure: &Closure,
-    scope: &[Member],
-    family: Family,
-) -> Vec<(ObjectId, Want)> {
+fn missing(tables: &mut SymbolTables, closure: &Closure, scope: &[Member], family: Family) -> Vec<Fault> {
     tables.clear_scope();
     scope.iter().filter(|(id, _)| *id != PROGRAM).for_each(|(_, table)| tables.add_to_scope(table));
     // What the program copies it does not define itself.
@@ -112,15 +130,30 @@ fn missing(
         tables.add_to_scope(table);
     }
     let mut missing = Vec::new();
-    for id in relocation::order(closure, family).into_iter().filter(|id| !is_ldso(closure, *id)) {
-        let Some((_, table)) = scope.iter().find(|(member, _)| *member == id) else { continue };
+    for (id, table) in relocated(closure, scope, family) {
         let mut wants = not_found(tables, table, family, false);
-        wants.append(&mut if id == PROGRAM { std::mem::take(&mut of_program) } else { Vec::new() });
+        if id == PROGRAM {
+            wants.append(&mut of_program);
+        }
         // musl binds calls before data, glibc after it.
         wants.sort_by_key(|want| ((family == Family::Glibc) == want.lazy, want.at));
-        missing.extend(wants.into_iter().map(|want| (id, want)));
+        missing.extend(wants.into_iter().map(|want| Fault { id, want, is_assertion: false }));
     }
     missing
+}
+
+/// The loader itself was relocated long ago.
+fn relocated<'s>(
+    closure: &Closure,
+    scope: &'s [Member],
+    family: Family,
+) -> impl Iterator<Item = (ObjectId, &'s Table)> {
+    let order = relocation::order(closure, family).into_iter().filter(|id| !is_ldso(closure, *id));
+    let tables: Vec<_> = order
+        .filter_map(|id| scope.iter().find(|(member, _)| *member == id))
+        .map(|(id, table)| (*id, &**table))
+        .collect();
+    tables.into_iter()
 }
 
 fn not_found(tables: &mut SymbolTables, table: &Table, family: Family, copies: bool) -> Vec<Want> {
@@ -134,36 +167,35 @@ fn not_found(tables: &mut SymbolTables, table: &Table, family: Family, copies: b
     wants
 }
 
-fn by_glibc(
-    session: &Session<'_>,
-    tables: &SymbolTables,
-    closure: &Closure,
-    id: ObjectId,
-    want: &Want,
-) -> Finding {
-    let object = closure.object(id);
-    let at_start = !want.lazy || session.settings.bind_now || object.found.facts().binds_now();
+fn by_glibc(session: &Session<'_>, tables: &SymbolTables, closure: &Closure, fault: &Fault) -> Finding {
+    let want = &fault.want;
     let mut message = [b"undefined symbol: ", &tables.text(want.name)[..]].concat();
     if let Some(version) = want.version {
         message.extend_from_slice(b", version ");
         message.extend_from_slice(&tables.text(version.name));
     }
     Finding {
-        severity: if at_start { Severity::Error } else { Severity::Warning },
+        severity: severity(session, closure, fault),
         code: "undefined-symbol",
-        subject: object.path.to_vec(),
+        subject: closure.object(fault.id).path.to_vec(),
         message,
         hint: None,
     }
 }
 
+/// What is looked up when it is first called may never be.
+fn severity(session: &Session<'_>, closure: &Closure, fault: &Fault) -> Severity {
+    let binds_now = session.settings.bind_now || closure.object(fault.id).found.facts().binds_now();
+    if fault.want.lazy && !binds_now { Severity::Warning } else { Severity::Error }
+}
+
 /// musl binds everything at the start.
-fn by_musl(tables: &SymbolTables, closure: &Closure, id: ObjectId, want: &Want) -> Finding {
+fn by_musl(tables: &SymbolTables, closure: &Closure, fault: &Fault) -> Finding {
     Finding {
         severity: Severity::Error,
         code: "undefined-symbol",
-        subject: closure.object(id).path.to_vec(),
-        message: [&tables.text(want.name)[..], b": symbol not found"].concat(),
+        subject: closure.object(fault.id).path.to_vec(),
+        message: [&tables.text(fault.want.name)[..], b": symbol not found"].concat(),
         hint: None,
     }
 }

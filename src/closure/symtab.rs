@@ -34,6 +34,17 @@ pub(super) struct SymbolTables {
 pub(super) struct Table {
     pub(super) wants: Box<[Want]>,
     offers: Box<[Offer]>,
+    /// It has no versions that glibc looks at, so all it defines is of any.
+    pub(super) is_unversioned: bool,
+}
+
+impl Table {
+    /// Whether glibc, that has come to this file in its scope, looks no further.
+    pub(super) fn ends_search(&self, want: &Want) -> bool {
+        let pair = want.version.map(|version| version.pair);
+        let mut same_name = self.offers.iter().filter(|offer| offer.name == want.name);
+        same_name.any(|offer| offer.fits.meets(Fits::ANY) || pair.is_some() && offer.pair == pair)
+    }
 }
 
 /// A symbol that is needed: its absence is an error.
@@ -50,6 +61,8 @@ pub(super) struct Want {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Version {
     pub(super) name: Name,
+    /// The file that was to have it.
+    pub(super) file: Name,
     /// The number of symbol and version together.
     pair: Name,
 }
@@ -120,13 +133,14 @@ impl SymbolTables {
         let mut offers: Vec<Offer> = exports.iter().map(|e| self.offer(symbols, e, &versions)).collect();
         self.settle_defaults(&mut offers);
         self.size += wants.len() + offers.len();
-        Table { wants, offers: offers.into() }
+        Table { wants, offers: offers.into(), is_unversioned: !versions.count }
     }
 
     fn want(&mut self, symbols: &Symbols, import: &elf::Import, versions: &Versions) -> Want {
         let name = self.names.intern(symbols.str(import.name));
         let version = import.need.map(|need| versions.needs[need as usize]);
-        let version = version.map(|version| Version { name: version, pair: self.pair(name, version) });
+        let version =
+            version.map(|(version, file)| Version { name: version, file, pair: self.pair(name, version) });
         Want { name, version, lazy: import.lazy, copy: import.copy, at: import.at }
     }
 
@@ -205,20 +219,23 @@ impl SymbolTables {
 struct Versions {
     /// glibc looks at `DT_VERSYM` only if there is another table to it.
     count: bool,
-    needs: Vec<Name>,
+    /// Each with the name of its file.
+    needs: Vec<(Name, Name)>,
     /// By what `DT_VERSYM` calls them. The base version is no name to bind by.
     by_index: Vec<Option<Name>>,
 }
 
 impl Versions {
     fn new(names: &mut Names, facts: &Facts) -> Versions {
-        let needs: Vec<Name> =
-            facts.version_needs.iter().map(|need| names.intern(facts.str(need.name))).collect();
+        let mut need = |need: &elf::VersionNeed| {
+            (names.intern(facts.str(need.name)), names.intern(facts.str(need.file)))
+        };
+        let needs: Vec<(Name, Name)> = facts.version_needs.iter().map(&mut need).collect();
         let defs = facts.version_defs.iter().filter(|def| !def.base);
         let defs = defs.map(|def| (def.index, names.intern(facts.str(def.name))));
         let mut by_index = Vec::new();
         let indices = facts.version_needs.iter().map(|need| need.index);
-        for (index, name) in indices.zip(needs.iter().copied()).chain(defs) {
+        for (index, name) in indices.zip(needs.iter().map(|(name, _)| *name)).chain(defs) {
             let index = usize::from(index);
             if by_index.len() <= index {
                 by_index.resize(index + 1, None);

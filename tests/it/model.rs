@@ -224,7 +224,7 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         return;
     }
     if world.launch == Launch::Run {
-        answer.fatal = unresolved(closure).next().filter(|_| answer.status == 0);
+        answer.fatal = unresolved(closure).next().or(assertion(closure)).filter(|_| answer.status == 0);
         if answer.fatal.is_some() {
             answer.status = 127;
         } else if answer.status == 0 {
@@ -240,6 +240,8 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
     if env(world, "LD_WARN").is_some_and(|value| !value.is_empty()) {
         let said = |f: &Finding| format!("{} ({})", text(&f.message), text(&f.subject));
         answer.said.extend(of_symbols(closure).map(said));
+        answer.fatal = assertion(closure);
+        answer.status = if answer.fatal.is_some() { 127 } else { answer.status };
     }
     let mut text = String::new();
     report::ldd(&mut text, closure);
@@ -254,6 +256,16 @@ fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
 fn of_symbols(closure: &Closure) -> impl Iterator<Item = &Finding> {
     let is_fatal = |f: &&Finding| f.code == "undefined-symbol" && f.severity == Severity::Error;
     closure.findings.iter().filter(is_fatal)
+}
+
+/// It is the last that is heard of a loader.
+fn assertion(closure: &Closure) -> Option<String> {
+    let is_fatal = |f: &&Finding| f.code == "version-assertion" && f.severity == Severity::Error;
+    closure.findings.iter().any(|f| is_fatal(&f)).then(|| {
+        "dl-lookup.c: 107: check_match: Assertion `version->filename == NULL || \
+         ! _dl_name_match_p (version->filename, map)' failed!"
+            .to_owned()
+    })
 }
 
 fn unresolved(closure: &Closure) -> impl Iterator<Item = String> {
