@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use crate::loader::Cpu;
+
 /// The whole of one run.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -24,8 +26,12 @@ pub struct Job {
     pub verbose: bool,
     pub quiet: bool,
     pub colour: Colours,
-    /// How many threads are worth starting.
-    pub threads: usize,
+    /// How many threads are worth starting. Asked only if there is work for
+    /// several: the answer costs a tenth of a whole short run.
+    pub threads: fn() -> usize,
+    /// This machine's processor, for loaders that run on it. Asked only if an
+    /// answer depends on it.
+    pub processor: Option<fn() -> Option<Cpu>>,
 }
 
 #[derive(Debug, Clone)]

@@ -193,7 +193,6 @@ impl Closure {
             order: vec![Slot::Object(ObjectId(0))],
             audits: Vec::new(),
             cache: super::CacheState::Unasked,
-            oldest_glibc: None,
             findings: Vec::new(),
         }
     }

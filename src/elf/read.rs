@@ -86,6 +86,8 @@ impl<'w, 'a, R: ReadAt> Reader<'w, 'a, R> {
         }
         let place = Place { offset: segment.offset, left: size };
         let last = segment.offset.saturating_add(size - 1);
+        // From its start, so that one window holds both ends.
+        self.windows.from(segment.offset, 1)?;
         let ends = self.windows.from(last, 1)?.first() == Some(&0);
         facts.interp = split(self.string(place))?.ok().filter(|_| ends);
         facts.bad_interp = facts.interp.is_none();

@@ -150,7 +150,7 @@ impl Tree<'_> {
         let libraries = &closure.objects[1..];
         let bytes: u64 = closure.objects.iter().map(|object| object.found.file.stat.len).sum();
         let mut text = format!("{} files beside the program, {} in all", libraries.len(), size(bytes));
-        if let Some(version) = closure.oldest_glibc {
+        if let Some(version) = closure.oldest_glibc() {
             text.push_str(&format!("; starts on glibc {}.{} or newer", version.0, version.1));
         }
         out.push_str(&self.style.dim(&text));

@@ -86,7 +86,7 @@ impl Walk<'_, '_> {
         let tokens = token::Tokens {
             origin,
             lib: about.as_ref().map(|about| about.lib.as_slice()),
-            platform: self.runtime.cpu.platform.as_deref(),
+            platform: about.as_ref().and_then(|_| self.runtime.cpu.platform.as_deref()),
             secure: self.secure,
         };
         let expanded = token::expand(text, &tokens)?;
