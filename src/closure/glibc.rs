@@ -216,11 +216,20 @@ impl<'w, 'a> Walk<'w, 'a> {
     /// Where ld.so was asked for, behind what precedes it in look-up order.
     /// Nobody asked: it is in the process, but not in its own list.
     fn place_ldso(&mut self) {
-        let Some(at) = self.reached.iter().position(|id| *id == LDSO) else { return };
+        let Some(at) = self.place_of_ldso() else { return };
         let before = at.checked_sub(1).map(|before| Slot::Object(self.reached[before]));
         let order = &mut self.closure.order;
         let place = order.iter().position(|slot| Some(*slot) == before).map_or(0, |place| place + 1);
         order.insert(place, Slot::Object(LDSO));
+    }
+
+    /// Where it was first reached. From 2.41 on it stands behind everything else
+    /// if nothing asks for it, and not at all before.
+    fn place_of_ldso(&self) -> Option<usize> {
+        let reached = self.reached.iter().position(|id| *id == LDSO);
+        let is_always_there =
+            || !self.closure.is_apart && self.runtime.about(self.session.root).version >= Version(2, 41);
+        reached.or_else(|| is_always_there().then_some(self.reached.len()))
     }
 
     /// One name, asked for by one object. `Some`: an object of this process.
