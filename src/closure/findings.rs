@@ -33,7 +33,7 @@ fn of_edge(
     match &edge.outcome {
         Outcome::Missing(miss) => Some(missing(session, runtime, closure, edge, miss)),
         Outcome::Dies(death) => Some(Finding {
-            severity: severity_of(edge.want),
+            severity: if death.is_forgiven { severity_of(edge.want) } else { Severity::Error },
             code: "dies",
             subject: death.subject.clone(),
             message: death.words.clone().into_bytes(),

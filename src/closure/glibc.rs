@@ -112,7 +112,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.closure.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
         self.is_reached = vec![true, false];
         self.is_done = vec![false, true];
-        self.learn_names();
+        self.learn_loaded();
         for id in [PROGRAM, LDSO] {
             let lists = self.lists_of(id);
             self.lists.push(lists);
@@ -120,10 +120,12 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.library_path = self.library_path();
     }
 
-    /// Fills the table of names anew, in the order of ld.so's list. What a
-    /// filter put before the program is not in that list.
-    fn learn_names(&mut self) {
+    /// Fills the tables of names and inodes anew, in the order of ld.so's list.
+    /// What a filter put before the program is not in that list: asked for
+    /// again, it is loaded again.
+    fn learn_loaded(&mut self) {
         self.known.clear();
+        self.inodes = Map::default();
         let loaded: Vec<ObjectId> = self.closure.loaded().skip_while(|id| *id != PROGRAM).collect();
         self.learn(PROGRAM);
         self.learn(LDSO);
@@ -131,6 +133,9 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.learn_name(vdso, VDSO);
         for id in loaded {
             self.learn(id);
+            if id != PROGRAM && id != LDSO {
+                self.inodes.insert(self.closure.object(id).found.file.stat.id, id);
+            }
         }
     }
 
@@ -210,7 +215,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         if to != LDSO {
             order.insert(before, Slot::Object(to));
         }
-        self.learn_names();
+        self.learn_loaded();
     }
 
     /// Where ld.so was asked for, behind what precedes it in look-up order.
@@ -238,8 +243,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             Ok(name) => name?,
             Err(words) => {
                 // Said outside of what a filtee that may be absent is forgiven.
-                self.is_dead = true;
-                self.edge(from, want, Arc::from(written), death(written, words));
+                self.edge(from, want, Arc::from(written), death(written, words, false));
                 return None;
             }
         };
@@ -283,8 +287,7 @@ impl<'w, 'a> Walk<'w, 'a> {
                 let before = order.iter().position(|slot| *slot == Slot::Object(from)).unwrap_or(order.len());
                 order.insert(before, Slot::Missing(self.closure.edges.len()));
             }
-            // For a preload or a filtee that may be absent, death is demoted to a miss.
-            Outcome::Dies(_) => self.is_dead |= matches!(want, Want::Needed | Want::Filter),
+            Outcome::Dies(death) => self.is_dead |= !death.is_forgiven,
             Outcome::Missing(_) | Outcome::Found { .. } | Outcome::Vdso | Outcome::Apart => {}
         }
         self.closure.edges.push(Edge { from, want, name, outcome });
@@ -314,6 +317,7 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     fn open(&mut self, from: ObjectId, want: Want, number: Name) -> Outcome {
         let is_preload = matches!(want, Want::PreloadEnv | Want::PreloadFile);
+        let is_forgiven = is_preload || want == Want::Auxiliary;
         let Some(name) = self.name_to_open(from, want, number) else {
             return Outcome::Missing(Arc::default());
         };
@@ -329,13 +333,13 @@ impl<'w, 'a> Walk<'w, 'a> {
         let (path, found, rule) = match &*answer {
             Answer::Found { path, found, rule } => (path, found, *rule),
             Answer::Missing(miss) => return Outcome::Missing(Arc::clone(miss)),
-            Answer::Dies { path, words } => return death(path, words),
+            Answer::Dies { path, words } => return death(path, words, is_forgiven),
         };
         if let Some(&to) = self.inodes.get(&found.file.stat.id) {
             return Outcome::Found { to, how: How::SameFile(rule) };
         }
         if let Some(words) = self.refusal(found.facts()) {
-            return death(&self.session.names.text(number), words);
+            return death(&self.session.names.text(number), words, is_forgiven);
         }
         let to = ObjectId(self.closure.objects.len() as u32);
         let role = match want {
@@ -399,7 +403,8 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     fn preload(&mut self, want: Want, name: &[u8]) {
-        if let Some(to) = self.request(PROGRAM, want, name) {
+        // Only what was mapped for it counts; ld.so is in the process anyway.
+        if let Some(to) = self.request(PROGRAM, want, name).filter(|to| *to != LDSO) {
             self.reach(to);
         }
     }
@@ -444,7 +449,7 @@ impl<'w, 'a> Walk<'w, 'a> {
                 Outcome::Apart
             }
             Answer::Missing(miss) => Outcome::Missing(Arc::clone(miss)),
-            Answer::Dies { path, words } => death(path, words),
+            Answer::Dies { path, words } => death(path, words, true),
         };
         let text = self.session.names.text(number);
         self.edge(PROGRAM, Want::Audit, text, outcome);
@@ -453,8 +458,8 @@ impl<'w, 'a> Walk<'w, 'a> {
 
 const LDSO_NUMBER: u32 = LDSO.0;
 
-fn death(subject: &[u8], words: &str) -> Outcome {
-    Outcome::Dies(Arc::new(Death { subject: subject.to_vec(), words: words.into() }))
+fn death(subject: &[u8], words: &str, is_forgiven: bool) -> Outcome {
+    Outcome::Dies(Arc::new(Death { subject: subject.to_vec(), words: words.into(), is_forgiven }))
 }
 
 /// The path lists of objects, in this walk.

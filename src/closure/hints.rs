@@ -51,9 +51,10 @@ impl Elsewhere {
     }
 
     /// The directories that hold a name, sorted.
-    fn of(&self, name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    fn of(&self, name: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
         let start = self.sorted.partition_point(|(known, _)| known.as_slice() < name);
-        self.sorted[start..].iter().take_while(move |(known, _)| known == name).map(|(_, dir)| dir.as_slice())
+        let end = self.sorted.partition_point(|(known, _)| known.as_slice() <= name);
+        self.sorted[start..end].iter().map(|(_, dir)| dir.as_slice())
     }
 }
 
@@ -74,6 +75,8 @@ pub(super) fn for_missing(
     let beside = dirname(&closure.program).filter(|dir| dir.len() > 1);
     let elsewhere = session.files.elsewhere.get_or_init(|| Elsewhere::look(session.root, beside));
     let tried = |dir: &&[u8]| !miss.tried.iter().any(|t| dirname(&t.path) == Some(*dir));
-    let dir = elsewhere.of(&edge.name).find(tried)?;
+    // Of several places, the one that is nearest to whoever asks.
+    let nearness = |dir: &&[u8]| dir.iter().zip(&closure.program).take_while(|(a, b)| a == b).count();
+    let dir = elsewhere.of(&edge.name).filter(tried).rev().max_by_key(nearness)?;
     Some([b"it exists in `", dir, b"`: --library-path ", dir, b" would find it"].concat())
 }

@@ -17,6 +17,7 @@ mod files;
 mod findings;
 mod glibc;
 mod hints;
+mod isa;
 pub mod ldconfig;
 mod lists;
 mod musl;
@@ -155,6 +156,8 @@ pub struct Tried {
 pub struct Death {
     pub subject: Vec<u8>,
     pub words: String,
+    /// Of a preload or a filtee that may be absent it is forgiven.
+    pub is_forgiven: bool,
 }
 
 /// What became of `ld.so.cache`.

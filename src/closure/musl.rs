@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use super::runtime::with_file;
 use super::search::{Answer, SearchKey};
-use super::session::{ChainNo, ListNo, Seen};
-use super::{Closure, Edge, How, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Want};
-use crate::elf;
+use super::session::{ChainNo, ListNo, ProgramOrigin, Seen};
+use super::{
+    Closure, Edge, How, Miss, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Tried, Want,
+};
+use crate::elf::{self, ET_EXEC, Facts};
 use crate::intern::Map;
-use crate::loader::{ChainLink, Launch, musl, token};
+use crate::loader::{ChainLink, Launch, Obstacle, musl, token};
 use crate::root::FileId;
 
 pub(super) fn walk(
@@ -87,7 +89,6 @@ impl<'w, 'a> Walk<'w, 'a> {
         });
         let outcome = Outcome::Found { to: LDSO, how: How::Builtin };
         self.closure.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
-        self.closure.order.push(Slot::Object(LDSO));
         self.has_shortname = vec![false, true];
         self.shortnames.insert(Arc::from(&b"libc.so"[..]), LDSO);
         let own = self.chain_of(PROGRAM);
@@ -136,6 +137,10 @@ impl<'w, 'a> Walk<'w, 'a> {
             };
             self.open(from, want, &text, key)
         };
+        // It goes to the end of the list when it is first asked for.
+        if matches!(outcome, Outcome::Found { to: LDSO, .. }) && !self.closure.loaded().any(|id| id == LDSO) {
+            self.closure.order.push(Slot::Object(LDSO));
+        }
         if let Outcome::Found { to, .. } = outcome {
             let names = &mut self.closure.objects[to.0 as usize].names;
             if !names.contains(&text) {
@@ -154,6 +159,7 @@ impl<'w, 'a> Walk<'w, 'a> {
                 return Outcome::Dies(Arc::new(super::Death {
                     subject: path.clone(),
                     words: (*words).into(),
+                    is_forgiven: false,
                 }));
             }
         };
@@ -164,6 +170,11 @@ impl<'w, 'a> Walk<'w, 'a> {
                 self.give_shortname(to, &path);
             }
             return Outcome::Found { to, how: How::SameFile(rule) };
+        }
+        if self.has_no_room(found.facts()) {
+            let obstacle = Obstacle::BadHeader("Resource busy");
+            let tried = vec![Tried { path: path.to_vec(), rule, obstacle }];
+            return Outcome::Missing(Arc::new(Miss { tried, ..Miss::default() }));
         }
         // A second libc, reached by its path, is replaced by the loader.
         if self.is_a_libc(path) {
@@ -188,6 +199,13 @@ impl<'w, 'a> Walk<'w, 'a> {
         let chain = self.chain_of(to);
         self.chains.push(chain);
         Outcome::Found { to, how: How::Opened(rule) }
+    }
+
+    /// musl maps an ET_EXEC file as a library, where its address is free. Two of
+    /// them want the same one, the linker's default.
+    fn has_no_room(&self, facts: &Facts) -> bool {
+        let is_fixed = |facts: &Facts| facts.header.e_type == ET_EXEC;
+        is_fixed(facts) && self.closure.objects.iter().any(|object| is_fixed(object.found.facts()))
     }
 
     fn give_shortname(&mut self, to: ObjectId, path: &[u8]) {
@@ -222,7 +240,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             let object = self.closure.object(id);
             let facts = object.found.facts();
             let list = facts.runpath().or(facts.rpath());
-            let expanded = list.and_then(|list| token::expand_musl(list, &self.origin_of(id)?).ok());
+            let expanded = list.and_then(|list| self.expand(id, list));
             let dirs = expanded.map(|list| musl::split(&list)).unwrap_or_default();
             if !dirs.is_empty() {
                 chain.push(match facts.runpath() {
@@ -236,6 +254,13 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.session.chain_no(chain)
     }
 
+    fn expand(&self, id: ObjectId, list: &[u8]) -> Option<Vec<u8>> {
+        if !list.contains(&b'$') {
+            return Some(list.to_vec());
+        }
+        token::expand_musl(list, &self.origin_of(id)?).ok()
+    }
+
     /// What stands before the last slash of an object's path; of the program,
     /// of its real path, as `/proc/self/exe` gives it. `None`: a setuid program
     /// has none.
@@ -243,6 +268,9 @@ impl<'w, 'a> Walk<'w, 'a> {
         let object = self.closure.object(id);
         let path = match (id, self.launch) {
             (PROGRAM, Launch::Exec) if self.secure => return None,
+            (PROGRAM, Launch::Exec) if self.session.settings.origin != ProgramOrigin::RealFile => {
+                return None;
+            }
             (PROGRAM, Launch::Exec) => object.found.real_path(self.session.root).as_bytes().to_vec(),
             _ => object.path.to_vec(),
         };

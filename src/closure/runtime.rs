@@ -45,6 +45,10 @@ pub(super) enum NoRuntime {
 /// Stands for any version, where none of its rules is in question.
 const NEWEST: Version = Version(2, 43);
 
+/// A kernel is taken to be new enough for whatever was built when 2.35 and older
+/// still looked at it, but not for a number that no kernel has.
+const NEWEST_KERNEL: u32 = 0x0006_ffff;
+
 /// A configuration or cache file is small; what is larger is not read.
 const LARGEST_FILE: u64 = 64 << 20;
 /// More than any loader's segments take.
@@ -177,7 +181,7 @@ impl Runtime {
             hwcaps: &self.cpu.levels,
             isa_levels: self.cpu.isa_bits(),
             legacy: TLS_BIT,
-            kernel: 0,
+            kernel: NEWEST_KERNEL,
         })
     }
 

@@ -136,7 +136,9 @@ impl World for Eye<'_, '_> {
         let runtime = &self.runtime;
         let mut obstacle =
             runtime.family.judge(sight_of(&seen), &runtime.target, &mut || runtime.about(root));
-        if let (None, Seen::File(found), true) = (obstacle, &seen, self.trusted_only) {
+        if let (None, Seen::File(found), true) =
+            (obstacle, &seen, self.trusted_only && candidate.rule != Rule::AsGiven)
+        {
             const SETUID: u32 = 0o4000;
             obstacle = (found.file.stat.mode & SETUID == 0).then_some(Obstacle::Forbidden);
         }
@@ -177,7 +179,7 @@ impl World for Eye<'_, '_> {
 }
 
 fn is_grave(obstacle: Option<Obstacle>) -> bool {
-    !matches!(obstacle, Some(Obstacle::Absent | Obstacle::NoDirectory))
+    !matches!(obstacle, Some(Obstacle::Absent | Obstacle::NoDirectory(_)))
 }
 
 pub(super) fn sight_of(seen: &Seen) -> Sight<'_> {

@@ -205,7 +205,13 @@ impl<'a> Session<'a> {
     /// What stands at `dir` + `name`, relative to the working directory.
     pub fn look(&mut self, dir: &[u8], name: &[u8]) -> Seen {
         if dir.len() + name.len() >= PATH_MAX {
-            return Seen::Error { errno: rustix::io::Errno::NAMETOOLONG.raw_os_error(), dir_exists: true };
+            let errno = rustix::io::Errno::NAMETOOLONG.raw_os_error();
+            let dir_exists = dir.len() < PATH_MAX && matches!(self.look(b"", dir), Seen::Directory);
+            return Seen::Error { errno, dir_exists };
+        }
+        // No path is no file, not the working directory.
+        if dir.is_empty() && name.is_empty() {
+            return Seen::Error { errno: rustix::io::Errno::NOENT.raw_os_error(), dir_exists: true };
         }
         let leaf = basename(name);
         let above = &name[..name.len() - leaf.len()];

@@ -85,6 +85,7 @@ fn walk(session: &mut Session<'_>, program: &Program, runtime: &Rc<Runtime>, clo
         Family::Glibc => glibc::walk(session, program, runtime, closure),
         Family::Musl => musl::walk(session, program, runtime, closure),
     }
+    super::isa::check(session, runtime, closure);
     closure.cache = runtime.cache_state();
     findings::of_walk(session, runtime, closure);
 }
@@ -113,7 +114,7 @@ fn unmappable(session: &Session<'_>, runtime: &Runtime, facts: &Facts) -> Option
 
 fn do_not_map(closure: &mut Closure, program: &Program, runtime: &Runtime, words: &str) {
     closure.family = Some(runtime.family);
-    let death = Death { subject: program.path.clone(), words: words.to_owned() };
+    let death = Death { subject: program.path.clone(), words: words.to_owned(), is_forgiven: false };
     let name = Arc::from(&program.path[..]);
     let outcome = Outcome::Dies(Arc::new(death));
     closure.edges.push(Edge { from: ObjectId(0), want: Want::Interp, name, outcome });
@@ -131,7 +132,11 @@ fn refuse(closure: &mut Closure, program: &Program, interp: &[u8], no: &NoRuntim
     let name: Arc<[u8]> = Arc::from(interp);
     let outcome = match no {
         NoRuntime::Seen(Seen::Error { .. }) => Outcome::Missing(Arc::new(Miss::default())),
-        _ => Outcome::Dies(Arc::new(Death { subject: interp.to_vec(), words: findings::words_of(no) })),
+        _ => Outcome::Dies(Arc::new(Death {
+            subject: interp.to_vec(),
+            words: findings::words_of(no),
+            is_forgiven: false,
+        })),
     };
     closure.edges.push(Edge { from: ObjectId(0), want: Want::Interp, name, outcome });
     closure.findings.push(Finding {

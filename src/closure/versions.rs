@@ -11,7 +11,8 @@ use crate::intern::{Marks, Name};
 use crate::loader::Version;
 
 pub(super) fn check(session: &mut Session<'_>, closure: &mut Closure) {
-    let died = closure.edges.iter().any(|edge| matches!(edge.outcome, Outcome::Dies(_)));
+    let died =
+        closure.edges.iter().any(|edge| matches!(&edge.outcome, Outcome::Dies(death) if !death.is_forgiven));
     if !died {
         let providers = providers(session, closure);
         let loaded: Vec<ObjectId> = closure.loaded().collect();
@@ -106,7 +107,7 @@ fn unmet(facts: &Facts, range: Range<usize>, provider: &Facts) -> Rc<[usize]> {
         let need = &facts.version_needs[*at];
         let name = facts.str(need.name);
         let mut defs = provider.version_defs.iter();
-        need.weak || defs.any(|def| def.hash == need.hash && provider.str(def.name) == name)
+        defs.any(|def| def.hash == need.hash && provider.str(def.name) == name)
     };
     range.filter(|at| !is_met(at)).collect()
 }
@@ -114,7 +115,17 @@ fn unmet(facts: &Facts, range: Range<usize>, provider: &Facts) -> Rc<[usize]> {
 fn not_found(closure: &Closure, id: ObjectId, provider: ObjectId, need: usize) -> Finding {
     let object = closure.object(id);
     let facts = object.found.facts();
-    let version = facts.str(facts.version_needs[need].name);
+    let need = facts.version_needs[need];
+    let version = facts.str(need.name);
+    if need.weak {
+        return Finding {
+            severity: Severity::Note,
+            code: "weak-version",
+            subject: closure.object(provider).path.to_vec(),
+            message: [b"weak version `", version, b"' not found (required by ", &object.path, b")"].concat(),
+            hint: None,
+        };
+    }
     Finding {
         severity: Severity::Error,
         code: "version",

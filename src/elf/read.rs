@@ -14,9 +14,10 @@ use crate::bytes::ReadAt;
 
 /// Of one window. Four of them hold what is asked of nearly every file.
 const WINDOW: usize = 2048;
-/// As long as a path may be. The kernel takes no longer interpreter, and no
-/// loader can open a longer name.
-const MAX_STRING: u64 = 4096;
+/// As long as a path may be. The kernel takes no longer interpreter.
+const MAX_INTERP: u64 = 4096;
+/// No loader opens a longer name, but a list of directories may be of any length.
+const MAX_STRING: u64 = 1 << 20;
 /// Of all strings of one file: many names may be one string many times.
 const MAX_TEXT: usize = 4 << 20;
 
@@ -79,7 +80,7 @@ impl<'w, 'a, R: ReadAt> Reader<'w, 'a, R> {
             return Ok(());
         };
         let size = segment.filesz;
-        facts.bad_interp = !(2..=MAX_STRING).contains(&size);
+        facts.bad_interp = !(2..=MAX_INTERP).contains(&size);
         if facts.bad_interp {
             return Ok(());
         }

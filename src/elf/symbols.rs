@@ -182,7 +182,7 @@ impl<'a> Sorter<'a> {
             weak: symbol.bind == elf::STB_WEAK,
             kind: kind(symbol.kind),
             lazy: reference.lazy,
-            need: self.version(index, &self.needs).map(|(need, _)| need),
+            need: self.version(index, &self.needs),
         })
     }
 
@@ -205,20 +205,18 @@ impl<'a> Sorter<'a> {
         if !symbol.can_be_found() {
             return None;
         }
-        let version = self.version(index, &self.defs);
         Some(Export {
             name: Span::default(),
             binding,
             kind: kind(symbol.kind),
-            def: version.map(|(def, _)| def),
+            def: self.version(index, &self.defs),
             hidden: self.versym_of(index).is_some_and(|v| v & 0x8000 != 0),
         })
     }
 
-    fn version(&self, index: u32, table: &[u32]) -> Option<(u32, bool)> {
-        let versym = self.versym_of(index)?;
-        let position = *table.get(usize::from(versym & 0x7fff))?;
-        (position != u32::MAX).then_some((position, versym & 0x8000 != 0))
+    fn version(&self, index: u32, table: &[u32]) -> Option<u32> {
+        let version = self.versym_of(index)? & 0x7fff;
+        table.get(usize::from(version)).copied().filter(|position| *position != u32::MAX)
     }
 
     fn versym_of(&self, index: u32) -> Option<u16> {

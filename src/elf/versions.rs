@@ -23,29 +23,33 @@ const WEAK: u16 = 2;
 /// Reads both tables. One that is damaged is left empty, and said so: musl does
 /// not look at it, and glibc only after everything is loaded.
 pub(super) fn read<R: ReadAt>(reader: &mut Reader<'_, '_, R>, facts: &mut Facts, tags: &Tags) -> Read<()> {
-    let at = |reader: &Reader<'_, '_, R>, addr| layout::place(&reader.segments, addr).ok_or(BAD);
     let strings = tags.strtab.and_then(|addr| layout::place(&reader.segments, addr));
-    let mark = reader.text.len();
     if let Some(addr) = tags.verneed {
-        match split(at(reader, addr).and_then(|table| needs(reader, table, strings)))? {
-            Ok(needs) => facts.version_needs = needs,
-            Err(what) => {
-                facts.version_fault = Some(what);
-                reader.text.truncate(mark);
-            }
-        }
+        facts.version_needs = or_none(reader, facts, addr, |reader, table| needs(reader, table, strings))?;
     }
-    let mark = reader.text.len();
     if let Some(addr) = tags.verdef {
-        match split(at(reader, addr).and_then(|table| defs(reader, table, strings)))? {
-            Ok(defs) => facts.version_defs = defs,
-            Err(what) => {
-                facts.version_fault = Some(what);
-                reader.text.truncate(mark);
-            }
-        }
+        facts.version_defs = or_none(reader, facts, addr, |reader, table| defs(reader, table, strings))?;
     }
     Ok(())
+}
+
+/// The table at `addr`, or an empty one and a word about it.
+fn or_none<R: ReadAt, T>(
+    reader: &mut Reader<'_, '_, R>,
+    facts: &mut Facts,
+    addr: u64,
+    table: impl FnOnce(&mut Reader<'_, '_, R>, Place) -> Read<Vec<T>>,
+) -> Read<Vec<T>> {
+    let mark = reader.text.len();
+    let place = layout::place(&reader.segments, addr).ok_or(BAD);
+    match split(place.and_then(|place| table(reader, place)))? {
+        Ok(records) => Ok(records),
+        Err(what) => {
+            reader.text.truncate(mark);
+            facts.version_fault = Some(what);
+            Ok(Vec::new())
+        }
+    }
 }
 
 fn needs<R: ReadAt>(

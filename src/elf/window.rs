@@ -100,6 +100,12 @@ impl<'a, R: ReadAt + ?Sized> Windows<'a, R> {
         Ok(pod::from_bytes::<T>(bytes).ok().map(|(value, _)| *value))
     }
 
+    /// Past the end of the file, in its last page: zeros for who maps it.
+    pub(super) fn reads_as_zeros(&mut self, offset: u64) -> io::Result<bool> {
+        const PAGE: u64 = 4096;
+        Ok(!self.from(offset / PAGE * PAGE, 1)?.is_empty())
+    }
+
     fn holding(&self, offset: u64, want: usize) -> Option<usize> {
         let until = offset.saturating_add(want as u64).min(self.end);
         let holds = |s: &Slot| s.start <= offset && until <= s.start + s.len as u64;

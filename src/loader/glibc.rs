@@ -109,7 +109,7 @@ impl<W: World> Search<'_, W> {
 pub fn step(obstacle: Obstacle, version: &mut dyn FnMut() -> Version) -> Step {
     match obstacle {
         Obstacle::Absent
-        | Obstacle::NoDirectory
+        | Obstacle::NoDirectory(_)
         | Obstacle::Unreadable
         | Obstacle::OtherClass
         | Obstacle::OtherMachine

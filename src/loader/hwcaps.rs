@@ -31,7 +31,7 @@ pub enum Choice {
     List(Vec<Vec<u8>>),
 }
 
-const X86_LEVELS: [&str; 3] = ["x86-64-v4", "x86-64-v3", "x86-64-v2"];
+pub const X86_LEVELS: [&str; 3] = ["x86-64-v4", "x86-64-v3", "x86-64-v2"];
 const POWER_LEVELS: [&str; 2] = ["power10", "power9"];
 const S390_LEVELS: [&str; 5] = ["z17", "z16", "z15", "z14", "z13"];
 

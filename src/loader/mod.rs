@@ -98,8 +98,8 @@ pub enum Sight<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Obstacle {
     Absent,
-    /// Its directory does not exist, or is none.
-    NoDirectory,
+    /// Its directory does not exist, or is none; the error number of `open`.
+    NoDirectory(i32),
     Unreadable,
     /// A component on the way is no directory.
     NotDirectory,
@@ -223,11 +223,12 @@ impl Family {
 
 /// Errors of `open`, as both loaders tell them apart.
 pub(crate) fn obstacle_of_errno(errno: i32, dir_exists: bool) -> Obstacle {
+    if !dir_exists && errno != libc_errno::EACCES {
+        return Obstacle::NoDirectory(errno);
+    }
     match errno {
-        libc_errno::ENOENT if !dir_exists => Obstacle::NoDirectory,
         libc_errno::ENOENT => Obstacle::Absent,
         libc_errno::EACCES => Obstacle::Unreadable,
-        _ if !dir_exists => Obstacle::NoDirectory,
         libc_errno::ENOTDIR => Obstacle::NotDirectory,
         libc_errno::ENAMETOOLONG => Obstacle::NameTooLong,
         libc_errno::ELOOP => Obstacle::LinkLoop,

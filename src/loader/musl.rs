@@ -62,7 +62,7 @@ fn try_one(world: &mut impl World, candidate: Candidate<'_>) -> ControlFlow<Verd
 pub fn step(obstacle: Obstacle) -> Step {
     match obstacle {
         Obstacle::Absent
-        | Obstacle::NoDirectory
+        | Obstacle::NoDirectory(_)
         | Obstacle::Unreadable
         | Obstacle::NotDirectory
         | Obstacle::NameTooLong => Step::TryNext,
@@ -109,7 +109,11 @@ fn mappable(facts: &Facts, target: &Target) -> Option<Obstacle> {
     if facts.header.e_type != ET_DYN && facts.header.e_type != ET_EXEC {
         return Some(Obstacle::NotLoadable);
     }
-    (!facts.has_dynamic).then_some(Obstacle::BadHeader("Exec format error"))
+    if !facts.has_dynamic {
+        return Some(Obstacle::BadHeader("Exec format error"));
+    }
+    // Nothing to map: mmap of no bytes fails.
+    (!facts.has_load).then_some(Obstacle::BadHeader("Out of memory"))
 }
 
 /// Names that musl answers with itself: a prefix up to and with the dot.

@@ -105,7 +105,7 @@ pub(super) fn rule_of(edge: &Edge) -> Option<Rule> {
 pub(super) fn obstacle_words(obstacle: Obstacle) -> String {
     let words = match obstacle {
         Obstacle::Absent => "absent",
-        Obstacle::NoDirectory => "no such directory",
+        Obstacle::NoDirectory(_) => "no such directory",
         Obstacle::Unreadable => "not readable",
         Obstacle::NotDirectory => "a part of it is no directory",
         Obstacle::NameTooLong => "the name is too long",

@@ -43,12 +43,19 @@ fn musl_lines(out: &mut String, closure: &Closure) {
                 let path = &closure.object(*to).path;
                 line(out, path, path);
             }
-            Outcome::Found { to, how: How::Opened(_) } => line(out, &edge.name, &closure.object(*to).path),
+            Outcome::Found { to, how: How::Opened(_) } => arrow(out, &edge.name, &closure.object(*to).path),
             Outcome::Found { to, how: How::Builtin } => {
-                let prefix = edge.name.split(|&b| b == b'.').next().unwrap_or_default();
-                if musl::is_builtin(&edge.name) && !reported.contains(&prefix) {
+                let path = &closure.object(*to).path;
+                let name: &[u8] = match () {
+                    () if musl::is_builtin(&edge.name) => &edge.name,
+                    () if edge.name == *path => continue,
+                    // A C library that was asked for by another name is replaced.
+                    () => b"libc.so",
+                };
+                let prefix = name.split(|&b| b == b'.').next().unwrap_or_default();
+                if !reported.contains(&prefix) {
                     reported.push(prefix);
-                    line(out, &edge.name, &closure.object(*to).path);
+                    arrow(out, name, path);
                 }
             }
             Outcome::Missing(_) if edge.want == Want::Needed => not_found(out, &edge.name),
@@ -59,6 +66,14 @@ fn musl_lines(out: &mut String, closure: &Closure) {
             | Outcome::Apart => {}
         }
     }
+}
+
+fn arrow(out: &mut String, name: &[u8], path: &[u8]) {
+    out.push('\t');
+    escape(out, name);
+    out.push_str(" => ");
+    escape(out, path);
+    out.push('\n');
 }
 
 fn line(out: &mut String, name: &[u8], path: &[u8]) {
@@ -78,7 +93,12 @@ fn not_found(out: &mut String, name: &[u8]) {
 }
 
 /// musl's words for a library that it could not load: the last obstacle's error.
-pub fn musl_words(miss: &Miss) -> &'static str {
+pub fn musl_words(name: &[u8], miss: &Miss) -> &'static str {
+    match name.len() {
+        0 => return "Invalid argument",
+        256.. if !name.contains(&b'/') => return "No error information",
+        _ => {}
+    }
     match miss.tried.last().map(|tried| tried.obstacle) {
         Some(Obstacle::Directory) => "Is a directory",
         Some(Obstacle::LinkLoop) => "Symbolic link loop",
@@ -89,15 +109,15 @@ pub fn musl_words(miss: &Miss) -> &'static str {
             | Obstacle::OtherClass
             | Obstacle::OtherMachine
             | Obstacle::OtherOrder(_)
-            | Obstacle::BadHeader(_)
             | Obstacle::NotLoadable
             | Obstacle::OtherAbi,
         ) => "Exec format error",
+        Some(Obstacle::BadHeader(words)) => words,
         Some(Obstacle::NotDirectory) => "Not a directory",
         Some(Obstacle::NameTooLong) => "Filename too long",
         Some(
             Obstacle::Absent
-            | Obstacle::NoDirectory
+            | Obstacle::NoDirectory(_)
             | Obstacle::Errno(_)
             | Obstacle::Special(_)
             | Obstacle::Forbidden,

@@ -159,25 +159,24 @@ fn problem_of(session: &mut Session<'_>, path: &[u8], no: &NotAProgram) -> Probl
 }
 
 fn of_unfit(session: &mut Session<'_>, path: &[u8], unfit: &Unfit) -> Problem {
-    match unfit {
-        Unfit::TooShort { len: 0 } => Problem::new(path, "list", "it is empty".into()),
-        Unfit::TooShort { len } => Problem::new(path, "list", format!("{len} bytes are no ELF file")),
-        Unfit::BadIdent(_) => {
-            Problem::new(path, "list", "its ELF header has a class or byte order of no meaning".into())
+    let cause = match unfit {
+        Unfit::TooShort { .. } | Unfit::NotElf { .. } if session.script_interpreter(path).is_some() => {
+            return of_script(session, path);
         }
-        Unfit::Damaged { what, .. } => Problem::new(path, "list", format!("it is damaged: {what}")),
-        Unfit::NotElf { first } if first.starts_with(b"#!") => {
-            let interp = session.script_interpreter(path);
-            let hint = interp.map(|interp| {
-                let mut text = String::from("its interpreter is `");
-                crate::report::escape(&mut text, &interp);
-                text.push_str("`; list that");
-                text
-            });
-            Problem { hint, ..Problem::new(path, "list", "it is a script".into()) }
-        }
-        Unfit::NotElf { first } => Problem::new(path, "list", format!("it is {}", foreign_format(*first))),
-    }
+        Unfit::TooShort { len: 0 } => "it is empty".into(),
+        Unfit::TooShort { len } => format!("{len} bytes are no ELF file"),
+        Unfit::NotElf { first } => format!("it is {}", foreign_format(*first)),
+        Unfit::BadIdent(_) => "its ELF header has a class or byte order of no meaning".into(),
+        Unfit::Damaged { what, .. } => format!("it is damaged or cut short: {what}"),
+    };
+    Problem::new(path, "list", cause)
+}
+
+fn of_script(session: &mut Session<'_>, path: &[u8]) -> Problem {
+    let mut hint = String::from("its interpreter is `");
+    crate::report::escape(&mut hint, &session.script_interpreter(path).unwrap_or_default());
+    hint.push_str("`; list that");
+    Problem { hint: Some(hint), ..Problem::new(path, "list", "it is a script".into()) }
 }
 
 /// Formats that people hand to such a tool by mistake.

@@ -23,6 +23,7 @@ mod shrink;
 mod sweep;
 mod symbols;
 mod synth;
+mod tidy;
 mod trees;
 mod world;
 mod worldelf;

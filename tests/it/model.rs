@@ -4,6 +4,7 @@
 use depcollect::closure::{
     Closure, Files, NotAProgram, Outcome, Seen, Session, Settings, Want, close, open_program,
 };
+use depcollect::elf::Class;
 use depcollect::finding::Severity;
 use depcollect::loader::{Cpu, Family, Launch as Start, Obstacle};
 use depcollect::report;
@@ -18,15 +19,20 @@ fn model(world: &World) -> Answer {
     let mut world = world.clone();
     let is_root = world.uid == 0;
     for entry in &mut world.entries {
-        as_user(entry.what == What::Dir, is_root, &mut entry.mode);
+        let is_owner = entry.owner == world.uid;
+        as_user(entry.what == What::Dir, is_root, is_owner, &mut entry.mode);
     }
     answer_in(&world, &world.to_mem())
 }
 
-/// Root reads everything, and gains nothing by setuid.
-fn as_user(is_dir: bool, is_root: bool, mode: &mut Option<u32>) {
-    if let Some(mode) = mode.as_mut().filter(|_| is_root) {
-        *mode = *mode & 0o1777 | if is_dir { 0o555 } else { 0o444 };
+/// Root reads everything; setuid gives nobody what he has.
+fn as_user(is_dir: bool, is_root: bool, is_owner: bool, mode: &mut Option<u32>) {
+    let Some(mode) = mode.as_mut() else { return };
+    if is_root {
+        *mode |= if is_dir { 0o555 } else { 0o444 };
+    }
+    if is_owner {
+        *mode &= 0o1777;
     }
 }
 
@@ -56,10 +62,20 @@ fn refused(world: &World, no: &NotAProgram) -> Answer {
         }
         NotAProgram::Seen(_) if by_kernel => kernel("Permission denied"),
         NotAProgram::Unfit(_) | NotAProgram::NotLoadable if by_kernel => kernel("Exec format error"),
-        // `ld.so FILE` of what is no program is a question that the tool answers
-        // in its own words.
-        _ => Answer { fatal: Some("not a program".into()), status: 127, ..Answer::default() },
+        // The tool answers these in its own words.
+        NotAProgram::Unfit(_) | NotAProgram::NotLoadable => ld_so(world, "invalid ELF header"),
+        NotAProgram::Seen(_) => ld_so(world, "cannot open shared object file: No such file or directory"),
     }
+}
+
+fn ld_so(world: &World, words: &str) -> Answer {
+    if world.musl {
+        let program = String::from_utf8_lossy(&world.program);
+        let line = format!("/lib/ld-musl-x86_64.so.1: cannot load {program}: No such file or directory");
+        return Answer { lines: vec![line], status: 1, ..Answer::default() };
+    }
+    let fatal = format!("{}: {words}", String::from_utf8_lossy(&world.program));
+    Answer { fatal: Some(fatal), status: 127, ..Answer::default() }
 }
 
 fn kernel(words: &str) -> Answer {
@@ -110,7 +126,7 @@ fn cpu(mask: Option<Vec<u8>>, prepend: Option<Vec<u8>>) -> Option<Cpu> {
 /// A closure in the words of the loader.
 pub fn answer(world: &World, closure: &Closure) -> Answer {
     let mut answer = Answer::default();
-    if let Some(refused) = refused_interp(closure) {
+    if let Some(refused) = refused_interp(world, closure) {
         return refused;
     }
     if closure.family == Some(Family::Musl) {
@@ -122,9 +138,22 @@ pub fn answer(world: &World, closure: &Closure) -> Answer {
 }
 
 /// The kernel's error for an interpreter that it cannot use.
-fn refused_interp(closure: &Closure) -> Option<Answer> {
+fn refused_interp(world: &World, closure: &Closure) -> Option<Answer> {
     let finding = closure.findings.iter().find(|f| f.code == "interpreter")?;
     let text = String::from_utf8_lossy(&finding.message).into_owned();
+    let facts = closure.objects[0].found.facts();
+    match (world.launch, facts.class) {
+        (Launch::LdSo | Launch::List, Class::Elf32) => {
+            return Some(ld_so(world, "wrong ELF class: ELFCLASS32"));
+        }
+        (Launch::LdSo | Launch::List, Class::Elf64) => {
+            return Some(ld_so(world, "cannot open shared object file: No such file or directory"));
+        }
+        (Launch::Exec | Launch::Run, _) if facts.header.machine != 62 => {
+            return Some(kernel("Exec format error"));
+        }
+        (Launch::Exec | Launch::Run, _) => {}
+    }
     let words = [
         "No such file or directory",
         "Permission denied",
@@ -141,7 +170,16 @@ fn refused_interp(closure: &Closure) -> Option<Answer> {
 
 fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
     for edge in &closure.edges {
+        if let Outcome::Dies(death) = &edge.outcome
+            && !death.is_forgiven
+        {
+            let words = format!("{}: {}", String::from_utf8_lossy(&death.subject), death.words);
+            answer.fatal = answer.fatal.take().or(Some(words));
+            continue;
+        }
         let words = match &edge.outcome {
+            // The auditors of worlds define nothing, and are unloaded again.
+            Outcome::Apart => "undefined symbol: la_version".to_owned(),
             Outcome::Missing(miss) if miss.other_class => "wrong ELF class: ELFCLASS32".to_owned(),
             Outcome::Missing(_) => "cannot open shared object file".to_owned(),
             Outcome::Dies(death) => death.words.clone(),
@@ -150,11 +188,9 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         let name = String::from_utf8_lossy(&edge.name).into_owned();
         match edge.want {
             Want::PreloadEnv | Want::PreloadFile | Want::Audit => {
-                answer.ignored.push(format!("{name}: {words}"))
-            }
-            Want::Interp | Want::Needed | Want::Filter if matches!(edge.outcome, Outcome::Dies(_)) => {
-                let Outcome::Dies(death) = &edge.outcome else { continue };
-                answer.fatal = Some(format!("{}: {}", String::from_utf8_lossy(&death.subject), death.words));
+                // Without the error's number.
+                let words = words.strip_suffix(": Error 21").unwrap_or(&words);
+                answer.ignored.push(format!("{name}: {words}"));
             }
             // A start ends at the first name that is missing, and so does --list.
             Want::Needed | Want::Filter if matches!(world.launch, Launch::Run | Launch::List) => {
@@ -168,7 +204,7 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         answer.status = 127;
         return;
     }
-    of_checks(closure, answer);
+    of_checks(world, closure, answer);
     if answer.fatal.is_some() {
         return;
     }
@@ -193,13 +229,14 @@ fn errno_words(outcome: &Outcome, name: &str) -> &'static str {
     let Outcome::Missing(miss) = outcome else { return "" };
     match miss.tried.last().map(|tried| tried.obstacle).filter(|_| name.contains('/')) {
         Some(Obstacle::Unreadable) => ": Permission denied",
-        Some(Obstacle::NotDirectory | Obstacle::NoDirectory) => ": Error 20",
+        Some(Obstacle::NotDirectory | Obstacle::NoDirectory(20)) => ": Error 20",
+        Some(Obstacle::LinkLoop | Obstacle::NoDirectory(40)) => ": Error 40",
         _ => ": No such file or directory",
     }
 }
 
 /// What is said when everything is loaded.
-fn of_checks(closure: &Closure, answer: &mut Answer) {
+fn of_checks(world: &World, closure: &Closure, answer: &mut Answer) {
     for finding in &closure.findings {
         let subject = String::from_utf8_lossy(&finding.subject);
         let message = String::from_utf8_lossy(&finding.message);
@@ -207,12 +244,13 @@ fn of_checks(closure: &Closure, answer: &mut Answer) {
         match (finding.code, finding.severity) {
             ("version", _) => {
                 answer.said.push(format!("{program}: {subject}: {message}"));
-                answer.status = 1;
+                // A trace says it and goes on.
+                answer.status = i32::from(world.launch == Launch::Run);
             }
             ("no-version-information" | "weak-version", _) => {
                 answer.said.push(format!("{program}: {subject}: {message}"));
             }
-            ("isa-level", Severity::Error) => {
+            ("isa-level", Severity::Error) if world.launch != Launch::List => {
                 answer.fatal = Some(format!("{subject}: {message}"));
                 answer.status = 127;
             }
@@ -228,38 +266,50 @@ fn of_checks(closure: &Closure, answer: &mut Answer) {
     }
 }
 
+/// musl tried nothing: it prints what was the matter with its path file, if anything.
+fn stale_errno(world: &World) -> &'static str {
+    match world.entry(b"/etc/ld-musl-x86_64.path").map(|entry| &entry.what) {
+        Some(What::Dir) => "Is a directory",
+        Some(What::Link(_)) => "Symbolic link loop",
+        _ => "No error information",
+    }
+}
+
 fn musl(world: &World, closure: &Closure, answer: &mut Answer) {
+    let mut missing = closure.edges.iter().filter_map(|edge| match &edge.outcome {
+        Outcome::Missing(miss) if edge.want == Want::Needed => {
+            let by = String::from_utf8_lossy(&closure.object(edge.from).path);
+            let words = match miss.tried.is_empty() && !edge.name.is_empty() {
+                true => stale_errno(world),
+                false => report::musl_words(&edge.name, miss),
+            };
+            Some(format!("{words} (needed by {by})"))
+        }
+        _ => None,
+    });
     let mut text = String::new();
     report::ldd(&mut text, closure);
-    let mut lines: Vec<String> = text
-        .lines()
-        .map(|line| line.trim_start_matches('\t').to_owned())
-        .filter(|l| !l.ends_with("not found"))
-        .collect();
-    if world.launch == Launch::Run {
-        lines = closure
+    for line in text.lines().map(|line| line.trim_start_matches('\t')) {
+        let more = line.ends_with("=> not found").then(|| missing.next().expect("a line for each"));
+        answer.lines.push(more.map_or(line.to_owned(), |why| format!("{line}: {why}")));
+    }
+    for edge in &closure.edges {
+        if let Outcome::Dies(death) = &edge.outcome {
+            answer.fatal = Some(format!("{}: {}", String::from_utf8_lossy(&death.subject), death.words));
+            answer.status = 127;
+            return;
+        }
+    }
+    if closure.edges.iter().any(|e| e.want == Want::Needed && matches!(e.outcome, Outcome::Missing(_))) {
+        answer.status = 127;
+        if world.launch == Launch::Run {
+            answer.lines.retain(|line| line.contains("=> not found"));
+        }
+    } else if world.launch == Launch::Run {
+        answer.lines = closure
             .loaded()
             .skip(1)
             .map(|id| String::from_utf8_lossy(&closure.object(id).path).into_owned())
             .collect();
     }
-    let mut missing = Vec::new();
-    for edge in closure.edges.iter().filter(|edge| edge.want == Want::Needed) {
-        if let Outcome::Missing(miss) = &edge.outcome {
-            let why = report::musl_words(miss);
-            let by = String::from_utf8_lossy(&closure.object(edge.from).path).into_owned();
-            missing.push(format!(
-                "{} => not found: {why} (needed by {by})",
-                String::from_utf8_lossy(&edge.name)
-            ));
-        }
-    }
-    if !missing.is_empty() {
-        answer.status = 127;
-        if world.launch == Launch::Run {
-            lines.clear();
-        }
-    }
-    lines.extend(missing);
-    answer.lines = lines;
 }

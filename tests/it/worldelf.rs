@@ -127,6 +127,7 @@ fn notes(elf: &mut Elf, key: &str, values: &[&str]) -> bool {
     let words = || values.iter().map(|v| number(v) as u32).collect::<Vec<_>>();
     if key == "GLIBC" {
         elf.constants = glibc_constants(values);
+        elf.symbols.defs.extend([b"ld.so".to_vec(), b"GLIBC_PRIVATE".to_vec()]);
         return true;
     }
     let text = || {

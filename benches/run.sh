@@ -1,0 +1,29 @@
+#!/bin/sh
+# Builds the static binary, installs what it is compared with from Debian's
+# packages, measures, and prints the table of benches/README.md as Markdown.
+# Words choose parts of it: one, bin, tree, growth, calls.
+set -eu
+cd "$(dirname "$0")/.."
+
+missing=
+for tool in libtree strace curl gdb git ffmpeg python3; do
+    command -v "$tool" >/dev/null || missing="$missing $tool"
+done
+[ -x /usr/bin/time ] || missing="$missing time"
+if [ -n "$missing" ]; then
+    sudo=
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    # shellcheck disable=SC2086 # each word is a package
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y --no-install-recommends $missing >&2
+fi
+
+target=$(uname -m)-unknown-linux-gnu
+export RUSTFLAGS='-C target-feature=+crt-static'
+cargo build --release --target "$target" >&2
+out=${CARGO_TARGET_DIR:-target}/$target/release/depcollect
+
+printf '%s, %s CPUs, Linux %s, %s; %s; %s; %s; %s\n' \
+    "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(uname -r)" \
+    "$(. /etc/os-release && echo "$PRETTY_NAME")" "$(ldd --version | head -n 1)" \
+    "$(libtree --version)" "$(rustc --version)" "$(date +%Y-%m)"
+exec cargo bench -q --target "$target" --bench speed -- "$out" "$@"
