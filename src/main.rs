@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     let mut stdout = std::io::stdout().lock();
     let mut stderr = std::io::stderr().lock();
     let job = cli::job(cli).map_err(Failure::Usage);
-    match job.and_then(|(job, cpu)| run::run(&job, cpu, &mut stdout, &mut stderr)) {
+    match job.and_then(|job| run::run(&job, &mut stdout, &mut stderr)) {
         Ok(exit) => ExitCode::from(exit.status()),
         // Whoever read us has what he wanted.
         Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::closure::{Files, Session, Settings};
 use crate::finding::Exit;
 use crate::job::{Job, Levels, LibraryPath, Task};
-use crate::loader::{Cpu, Launch};
+use crate::loader::Launch;
 use crate::root::dir::DirRoot;
 
 mod inputs;
@@ -36,10 +36,10 @@ struct Streams<'a> {
 }
 
 /// Does what the job says.
-pub fn run(job: &Job, cpu: Option<Cpu>, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Failure> {
+pub fn run(job: &Job, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Failure> {
     let root = DirRoot::open(&job.root).map_err(|cause| Failure::Root { path: job.root.clone(), cause })?;
     let files = Files::default();
-    let settings = settings(job, cpu);
+    let settings = settings(job);
     let mut streams = Streams { out, err };
     // From here on nothing asks the environment, and nothing in the root changes
     // what is to be done.
@@ -63,14 +63,15 @@ struct Scene<'a> {
     settings: &'a [(Option<&'static str>, Settings)],
 }
 
-fn settings(job: &Job, cpu: Option<Cpu>) -> Vec<(Option<&'static str>, Settings)> {
+fn settings(job: &Job) -> Vec<(Option<&'static str>, Settings)> {
     let base = Settings {
         launch: Launch::Exec,
         library_path: job.library_path.as_ref().map(|list| list.list().to_vec()),
         library_path_from_environment: matches!(job.library_path, Some(LibraryPath::Environment(_))),
         preload: job.preload.clone(),
+        bind_now: job.bind_now,
         cwd: inputs::cwd_in_root(job),
-        cpu,
+        processor: job.processor,
         levels: None,
         conf: job.conf,
         no_cache: false,

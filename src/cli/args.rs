@@ -41,9 +41,6 @@ pub struct List {
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<OsString>,
 
-    #[command(flatten)]
-    pub search: Search,
-
     /// How to print it; `tree` on a terminal and `ldd` otherwise.
     #[arg(long, value_enum)]
     pub format: Option<Format>,
@@ -55,6 +52,9 @@ pub struct List {
     /// Look for symbols that nothing defines, as ldd -r does.
     #[arg(short = 'r', long = "unresolved")]
     pub unresolved: bool,
+
+    #[command(flatten)]
+    pub search: Search,
 
     #[command(flatten)]
     pub output: Output,
@@ -81,7 +81,8 @@ pub struct Why {
     pub output: Output,
 }
 
-/// What decides which file is found.
+// What decides which file is found.
+// No doc comment: clap would take it for the command's own.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Search")]
 pub struct Search {

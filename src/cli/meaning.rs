@@ -14,13 +14,12 @@ use std::path::PathBuf;
 use super::args::{self, Cli, Command};
 use super::cpu;
 use crate::job::{Colours, Format, Job, Levels, LibraryPath, ListTask, Task};
-use crate::loader::Cpu;
 
 /// Where a foreign root has its programs.
 const USUAL_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What is to be done, and the processor of this machine, for loaders that run on it.
-pub fn job(cli: Cli) -> Result<(Job, Option<Cpu>), String> {
+/// What is to be done.
+pub fn job(cli: Cli) -> Result<Job, String> {
     let (task, search, output) = match cli.command {
         Command::List(list) => {
             let format = format_of(&list)?;
@@ -46,16 +45,21 @@ pub fn job(cli: Cli) -> Result<(Job, Option<Cpu>), String> {
         path: from_env("PATH").map_or_else(|| USUAL_PATH.to_vec(), OsString::into_vec),
         library_path,
         preload: from_env("LD_PRELOAD").map(OsString::into_vec),
+        bind_now: from_env("LD_BIND_NOW").is_some(),
         levels: levels_of(search.hwcaps),
         conf: !search.no_conf,
         loader: search.loader.map(OsString::into_vec),
         verbose: output.verbose > 0,
         quiet: output.quiet,
         colour: colours(output.color),
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS)),
+        threads,
+        processor: is_own_root.then_some(cpu::this_machine),
     };
-    let cpu = if is_own_root { cpu::this_machine() } else { None };
-    Ok((job, cpu))
+    Ok(job)
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS))
 }
 
 /// Walking a tree does not get faster with more.

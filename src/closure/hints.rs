@@ -2,6 +2,7 @@
 //! find it there. Looked up once a run, and only if something is missing.
 
 use super::{Closure, Edge, Miss, Session};
+use crate::intern::Map;
 use crate::path::dirname;
 use crate::root::{DirId, ItemKind, Root, resolve_dir};
 
@@ -10,6 +11,8 @@ use crate::root::{DirId, ItemKind, Root, resolve_dir};
 #[derive(Debug, Default)]
 pub struct Elsewhere {
     sorted: Vec<(Vec<u8>, Vec<u8>)>,
+    /// `/lib` is often another name of `/usr/lib`.
+    visited: Map<DirId, ()>,
 }
 
 /// Where libraries are installed by people and packages.
@@ -27,11 +30,13 @@ impl Elsewhere {
             }
         }
         found.sorted.sort_unstable();
-        found.sorted.dedup();
         found
     }
 
     fn collect(&mut self, root: &dyn Root, dir: DirId, depth: usize) {
+        if self.visited.insert(dir, ()).is_some() {
+            return;
+        }
         let Ok(items) = root.list(dir) else { return };
         let path = root.real_path(dir);
         for item in items {

@@ -75,14 +75,7 @@ struct Run<'a> {
 
 /// Reads the configuration and every directory that it leads to.
 pub fn answer(root: &dyn Root, setup: &Setup<'_>) -> Answer {
-    let mut run = Run {
-        root,
-        setup,
-        places: Vec::new(),
-        seen: Map::default(),
-        read: Map::default(),
-        findings: Vec::new(),
-    };
+    let mut run = Run::new(root, setup);
     for dir in config::dirs(&mut run) {
         run.add_dir(dir);
     }
@@ -118,7 +111,18 @@ impl Answer {
     }
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(root: &'a dyn Root, setup: &'a Setup<'a>) -> Run<'a> {
+        Run {
+            root,
+            setup,
+            places: Vec::new(),
+            seen: Map::default(),
+            read: Map::default(),
+            findings: Vec::new(),
+        }
+    }
+
     /// Puts a directory on the list, and its `glibc-hwcaps` subdirectories.
     fn add_dir(&mut self, dir: Dir) {
         // What is not there, or no directory, holds nothing.
@@ -185,3 +189,6 @@ pub fn builtin_dirs(target: &Target, system: &[&[u8]], debian: bool) -> Vec<Vec<
         .flat_map(|dir| if debian { vec![dir.to_vec()] } else { config::siblings(target, dir) })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,14 +21,17 @@ mod isa;
 pub mod ldconfig;
 mod lists;
 mod musl;
+mod relocation;
 mod runtime;
 mod search;
 mod session;
 mod start;
 pub mod symbols;
+mod symtab;
 mod versions;
 
 pub use files::Files;
+pub use findings::{glibc_words, musl_words};
 pub use hints::Elsewhere;
 pub use runtime::Runtime;
 pub use session::{ProgramOrigin, Seen, Session, Settings};
@@ -197,8 +200,6 @@ pub struct Closure {
     pub audits: Vec<Closure>,
     /// What the loader makes of `ld.so.cache`, if it has one.
     pub cache: CacheState,
-    /// The highest `GLIBC_x` that anything in it needs.
-    pub oldest_glibc: Option<Version>,
     pub findings: Vec<Finding>,
 }
 
@@ -216,6 +217,11 @@ impl Found {
 impl Closure {
     pub fn object(&self, id: ObjectId) -> &Object {
         &self.objects[id.0 as usize]
+    }
+
+    /// The highest `GLIBC_x` that anything in it needs.
+    pub fn oldest_glibc(&self) -> Option<Version> {
+        (self.family == Some(Family::Glibc)).then(|| versions::oldest_glibc(self)).flatten()
     }
 
     /// Everything that is in the process, in the loader's order.

@@ -258,7 +258,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         if !list.contains(&b'$') {
             return Some(list.to_vec());
         }
-        token::expand_musl(list, &self.origin_of(id)?).ok()
+        token::expand_musl(list, &self.origin_of(id)?)
     }
 
     /// What stands before the last slash of an object's path; of the program,

@@ -5,11 +5,11 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::session::Seen;
+use super::session::{LazyCpu, Seen};
 use super::{CacheState, Found, Session, ldconfig};
 use crate::bytes::ReadAt;
 use crate::elf;
-use crate::loader::cache::{Ask, Cache, LoaderAbi, TLS_BIT};
+use crate::loader::cache::{Ask, Cache, LoaderAbi};
 use crate::loader::{About, Cpu, Dir, Family, Rule, Target, Version, about, conf, machine, musl};
 use crate::path::RawPath;
 use crate::root::{Opened, Root, resolve};
@@ -22,7 +22,7 @@ pub struct Runtime {
     /// As spelled: PT_INTERP of the program, or the loader chosen for a library.
     pub path: Arc<[u8]>,
     pub found: Found,
-    pub cpu: Cpu,
+    pub(super) cpu: LazyCpu,
     about: OnceCell<Arc<About>>,
     cache: OnceCell<Result<Rc<Cache>, CacheState>>,
     dirs: OnceCell<(Rule, Arc<[Dir]>)>,
@@ -62,7 +62,9 @@ impl<'a> Session<'a> {
         }
         let found = match self.look(b"", path) {
             Seen::File(found) => found,
-            seen => return Err(NoRuntime::Seen(seen)),
+            seen @ (Seen::Error { .. } | Seen::Directory | Seen::Special(_) | Seen::Unreadable(_)) => {
+                return Err(NoRuntime::Seen(seen));
+            }
         };
         let Ok(facts) = &found.file.elf else {
             return Err(NoRuntime::Seen(Seen::File(found.clone())));
@@ -163,26 +165,13 @@ impl Runtime {
 
     /// What the cache answers for a name.
     pub fn cached(&self, root: &dyn Root, name: &[u8]) -> Option<Vec<u8>> {
-        let cache = self.cache(root)?;
-        // The version matters to entries with conditions only; to learn it, the
-        // loader's own file is read.
-        if cache.is_plain() {
-            return cache
-                .lookup(name, &Ask { version: NEWEST, hwcaps: &[], isa_levels: 1, legacy: 0, kernel: 0 })
-                .map(<[u8]>::to_vec);
-        }
-        self.ask(root, |ask| cache.lookup(name, ask).map(<[u8]>::to_vec))
+        // To learn the version, the loader's own file is read.
+        self.cache(root)?.lookup_asking(name, || self.ask(root)).map(<[u8]>::to_vec)
     }
 
-    fn ask<T>(&self, root: &dyn Root, lookup: impl FnOnce(&Ask<'_>) -> T) -> T {
+    fn ask(&self, root: &dyn Root) -> Ask<'_> {
         let version = self.about(root).version;
-        lookup(&Ask {
-            version,
-            hwcaps: &self.cpu.levels,
-            isa_levels: self.cpu.isa_bits(),
-            legacy: TLS_BIT,
-            kernel: NEWEST_KERNEL,
-        })
+        Ask { kernel: NEWEST_KERNEL, ..Ask::of(&self.target, version, &self.cpu) }
     }
 
     /// The file that ldconfig would name for a library, had it run: the path in
@@ -204,7 +193,7 @@ impl Runtime {
             };
             Rc::new(ldconfig::answer(root, &setup))
         });
-        let provided = self.ask(root, |ask| answer.lookup(name, ask))?;
+        let provided = answer.lookup(name, &self.ask(root))?;
         Some((provided.entry.value.clone(), provided.dir, provided.file.clone()))
     }
 
@@ -238,7 +227,7 @@ impl Runtime {
         let read = || {
             let about = self.about(root);
             // A loader searches no level that it does not know itself.
-            let mut cpu = self.cpu.clone();
+            let mut cpu = Cpu::clone(&self.cpu);
             let known = crate::loader::hwcaps::known_levels(&self.target);
             let unknown_to_it = |level: &Vec<u8>| {
                 known.iter().any(|k| k.as_bytes() == level.as_slice()) && !about.levels.contains(level)

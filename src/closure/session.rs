@@ -2,6 +2,7 @@
 //! there are. It outlives a program, never a run, and is not shared: only
 //! directories and facts are, by the root and by [`Files`].
 
+use std::cell::LazyCell;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use super::runtime::with_file;
 use super::search::{Answer, SearchKey};
+use super::symtab::SymbolTables;
 use super::{File, Files, Found, Runtime};
 use crate::bytes::ReadAt;
 use crate::intern::{Map, Marks, Name, Names};
@@ -26,10 +28,14 @@ pub struct Settings {
     pub library_path_from_environment: bool,
     /// `LD_PRELOAD`.
     pub preload: Option<Vec<u8>>,
+    /// `LD_BIND_NOW`: calls are bound at the start too.
+    pub bind_now: bool,
     /// The working directory, as a path of the root.
     pub cwd: Vec<u8>,
     /// Names below glibc-hwcaps and the CPU that a run is for. `None`: the baseline.
     pub cpu: Option<Cpu>,
+    /// Where to ask for the CPU, if it is not given and an answer depends on it.
+    pub processor: Option<fn() -> Option<Cpu>>,
     /// `--hwcaps LIST`: names to use instead.
     pub levels: Option<Vec<Vec<u8>>>,
     /// Look where ldconfig would have looked.
@@ -129,6 +135,7 @@ pub struct Session<'a> {
     pub(super) libcs: Map<FileId, bool>,
     /// Which versions one file asks another for, and does not get.
     pub(super) version_pairs: Map<(FileId, Name, FileId), Rc<[usize]>>,
+    pub(super) symbols: SymbolTables,
 }
 
 impl std::fmt::Debug for Session<'_> {
@@ -156,6 +163,7 @@ impl<'a> Session<'a> {
             marks: Marks::default(),
             libcs: Map::default(),
             version_pairs: Map::default(),
+            symbols: SymbolTables::default(),
         }
     }
 
@@ -218,6 +226,9 @@ impl<'a> Session<'a> {
         let spot = if above.is_empty() { self.spot(dir) } else { self.spot(&[dir, above].concat()) };
         if leaf.is_empty() {
             return self.as_directory(spot);
+        }
+        if let Err(errno) = &self.spot_table[spot as usize] {
+            return Seen::Error { errno: *errno, dir_exists: false };
         }
         let key = (spot, self.names.intern(leaf));
         if let Some(seen) = self.seen.get(&key) {
@@ -299,14 +310,21 @@ impl<'a> Session<'a> {
     }
 
     /// The CPU that a loader of this machine is to run on.
-    pub(super) fn cpu(&self, target: &crate::loader::Target) -> Cpu {
-        match (&self.settings.levels, &self.settings.cpu) {
-            (Some(levels), _) => Cpu::with_levels(target, levels),
-            (None, Some(cpu)) if hwcaps::is_native(target) => cpu.clone(),
-            (None, _) => Cpu::baseline(target),
-        }
+    pub(super) fn cpu(&self, target: &crate::loader::Target) -> LazyCpu {
+        let (levels, cpu) = (self.settings.levels.clone(), self.settings.cpu.clone());
+        let (target, processor) = (*target, self.settings.processor);
+        LazyCell::new(Box::new(move || match levels {
+            Some(levels) => Cpu::with_levels(&target, &levels),
+            None if hwcaps::is_native(&target) => {
+                cpu.or_else(|| processor?()).unwrap_or_else(|| Cpu::baseline(&target))
+            }
+            None => Cpu::baseline(&target),
+        }))
     }
 }
+
+/// To ask the processor is slow: a virtual machine traps each question.
+pub(super) type LazyCpu = LazyCell<Cpu, Box<dyn FnOnce() -> Cpu>>;
 
 const PATH_MAX: usize = 4096;
 

@@ -39,7 +39,9 @@ pub fn open_program(session: &mut Session<'_>, path: &[u8]) -> Result<Program, N
             Ok(_) => Ok(Program { path: path.to_vec(), found }),
             Err(unfit) => Err(NotAProgram::Unfit(unfit.clone())),
         },
-        seen => Err(NotAProgram::Seen(seen)),
+        seen @ (Seen::Error { .. } | Seen::Directory | Seen::Special(_) | Seen::Unreadable(_)) => {
+            Err(NotAProgram::Seen(seen))
+        }
     }
 }
 
@@ -132,11 +134,13 @@ fn refuse(closure: &mut Closure, program: &Program, interp: &[u8], no: &NoRuntim
     let name: Arc<[u8]> = Arc::from(interp);
     let outcome = match no {
         NoRuntime::Seen(Seen::Error { .. }) => Outcome::Missing(Arc::new(Miss::default())),
-        _ => Outcome::Dies(Arc::new(Death {
-            subject: interp.to_vec(),
-            words: findings::words_of(no),
-            is_forgiven: false,
-        })),
+        NoRuntime::Seen(_) | NoRuntime::NotExecutable | NoRuntime::Unknown | NoRuntime::OtherTarget => {
+            Outcome::Dies(Arc::new(Death {
+                subject: interp.to_vec(),
+                words: findings::words_of(no),
+                is_forgiven: false,
+            }))
+        }
     };
     closure.edges.push(Edge { from: ObjectId(0), want: Want::Interp, name, outcome });
     closure.findings.push(Finding {
@@ -189,7 +193,6 @@ impl Closure {
             order: vec![Slot::Object(ObjectId(0))],
             audits: Vec::new(),
             cache: super::CacheState::Unasked,
-            oldest_glibc: None,
             findings: Vec::new(),
         }
     }

@@ -21,7 +21,6 @@ pub(super) fn check(session: &mut Session<'_>, closure: &mut Closure) {
         }
         session.marks = providers;
     }
-    closure.oldest_glibc = oldest_glibc(closure);
 }
 
 /// In place of an object: a name that was asked for and not found.
@@ -166,7 +165,7 @@ fn inconsistent(closure: &Closure, id: ObjectId, file: &[u8]) -> Finding {
 }
 
 /// The highest `GLIBC_x` that anything outside glibc itself needs.
-fn oldest_glibc(closure: &Closure) -> Option<Version> {
+pub(super) fn oldest_glibc(closure: &Closure) -> Option<Version> {
     let of_glibc =
         |facts: &Facts| facts.version_defs.iter().any(|def| facts.str(def.name).starts_with(b"GLIBC_"));
     let mut oldest = None;

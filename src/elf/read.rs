@@ -86,6 +86,8 @@ impl<'w, 'a, R: ReadAt> Reader<'w, 'a, R> {
         }
         let place = Place { offset: segment.offset, left: size };
         let last = segment.offset.saturating_add(size - 1);
+        // From its start, so that one window holds both ends.
+        self.windows.from(segment.offset, 1)?;
         let ends = self.windows.from(last, 1)?.first() == Some(&0);
         facts.interp = split(self.string(place))?.ok().filter(|_| ends);
         facts.bad_interp = facts.interp.is_none();
@@ -94,7 +96,7 @@ impl<'w, 'a, R: ReadAt> Reader<'w, 'a, R> {
 
     fn dynamic(&mut self, facts: &mut Facts, section: Section) -> Read<()> {
         let tags = section.tags(self.windows, facts.header.machine)?;
-        facts.flags = tags.flags;
+        facts.flags = tags.flags | if tags.bind_now { super::FLAG_BIND_NOW } else { 0 };
         facts.flags_1 = tags.flags_1;
         facts.has_debug_tag = tags.debug;
         facts.has_verdef = tags.verdef.is_some();

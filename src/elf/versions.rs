@@ -24,11 +24,12 @@ const WEAK: u16 = 2;
 /// not look at it, and glibc only after everything is loaded.
 pub(super) fn read<R: ReadAt>(reader: &mut Reader<'_, '_, R>, facts: &mut Facts, tags: &Tags) -> Read<()> {
     let strings = tags.strtab.and_then(|addr| layout::place(&reader.segments, addr));
-    if let Some(addr) = tags.verneed {
-        facts.version_needs = or_none(reader, facts, addr, |reader, table| needs(reader, table, strings))?;
-    }
+    // Linkers put it before the other one: so one window often serves both.
     if let Some(addr) = tags.verdef {
         facts.version_defs = or_none(reader, facts, addr, |reader, table| defs(reader, table, strings))?;
+    }
+    if let Some(addr) = tags.verneed {
+        facts.version_needs = or_none(reader, facts, addr, |reader, table| needs(reader, table, strings))?;
     }
     Ok(())
 }

@@ -174,10 +174,10 @@ impl Cache {
         self.entries().filter(move |entry| entry.key == name)
     }
 
-    /// No entry has a condition: it is for every version, kernel and processor.
-    pub fn is_plain(&self) -> bool {
-        let plain = |raw: Raw| raw.osversion == 0 && raw.hwcap == 0;
-        self.abi.flags.also.is_none() && (0..self.table.count).all(|n| plain(self.raw(n)))
+    /// The same, where the circumstances cost something to find out: they are
+    /// asked for only if an entry of this name has a condition.
+    pub fn lookup_asking<'a>(&self, name: &[u8], ask: impl FnOnce() -> Ask<'a>) -> Option<&[u8]> {
+        search::lookup_asking(self, name, ask)
     }
 
     pub fn layout(&self) -> Layout {

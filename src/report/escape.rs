@@ -6,6 +6,9 @@ use std::fmt::Write;
 /// Appends `bytes` as text. Control characters and what is no UTF-8 become
 /// `\n`, `\t`, `\xNN`; a backslash stays, since file names rarely mean one.
 pub fn escape(out: &mut String, bytes: &[u8]) {
+    if let Some(text) = plain_ascii(bytes) {
+        return out.push_str(text);
+    }
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
             match c {
@@ -21,6 +24,12 @@ pub fn escape(out: &mut String, bytes: &[u8]) {
             let _ = write!(out, "\\x{byte:02x}");
         }
     }
+}
+
+/// Nearly every name there is.
+fn plain_ascii(bytes: &[u8]) -> Option<&str> {
+    let is_plain = bytes.iter().fold(true, |plain, b| plain & matches!(b, b' '..=b'~'));
+    if is_plain { std::str::from_utf8(bytes).ok() } else { None }
 }
 
 /// Control characters, and those that turn the direction of text.

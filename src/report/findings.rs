@@ -60,7 +60,7 @@ pub fn details(out: &mut String, closure: &Closure) {
     }
     let bytes: u64 = closure.objects.iter().map(|object| object.found.file.stat.len).sum();
     out.push_str(&format!("{} files, {}", closure.objects.len(), size(bytes)));
-    if let Some(version) = closure.oldest_glibc {
+    if let Some(version) = closure.oldest_glibc() {
         out.push_str(&format!("; starts on glibc {}.{} or newer", version.0, version.1));
     }
     out.push('\n');

@@ -78,7 +78,7 @@ fn program(w: &mut Writer, closure: &Closure, root: &dyn Root) {
             Family::Musl => "musl",
         });
     }
-    if let Some(version) = closure.oldest_glibc {
+    if let Some(version) = closure.oldest_glibc() {
         w.key("oldest_glibc").str(&format!("{}.{}", version.0, version.1));
     }
     w.key("objects")

@@ -52,12 +52,6 @@ impl Writer {
         self.needs_comma = true;
     }
 
-    pub(super) fn bool(&mut self, value: bool) {
-        self.comma();
-        self.text.push_str(if value { "true" } else { "false" });
-        self.needs_comma = true;
-    }
-
     /// A name from a file. One that cannot be shown as it is is escaped, and its
     /// bytes follow in a field of their own.
     pub(super) fn name(&mut self, key: &str, bytes: &[u8]) {
@@ -102,11 +96,10 @@ mod tests {
             w.name("odd", b"x\xff");
             w.key("list").array([1, 2], |w, n| w.number(n));
             w.key("none").array(std::iter::empty::<u64>(), |w, n| w.number(n));
-            w.key("flag").bool(true);
         });
         assert_eq!(
             w.text,
-            r#"{"path":"/a \"b\"\\","odd":"x\\xff","odd_bytes":[120,255],"list":[1,2],"none":[],"flag":true}"#
+            r#"{"path":"/a \"b\"\\","odd":"x\\xff","odd_bytes":[120,255],"list":[1,2],"none":[]}"#
         );
     }
 }

@@ -48,7 +48,7 @@ impl Tree<'_> {
     /// `guides` says for each level whether more follows there.
     fn children(&self, out: &mut String, id: ObjectId, guides: &mut Vec<bool>) {
         let edges = &self.edges_of[id.0 as usize];
-        let (shared, own): (Vec<&Edge>, Vec<&Edge>) = edges.iter().partition(|edge| is_shared(edge));
+        let (shared, own): (Vec<&Edge>, Vec<&Edge>) = edges.iter().partition(is_shared);
         let names = self.shared_names(&shared);
         for (n, edge) in own.iter().enumerate() {
             let is_last = n + 1 == own.len() && names.is_empty();
@@ -150,7 +150,7 @@ impl Tree<'_> {
         let libraries = &closure.objects[1..];
         let bytes: u64 = closure.objects.iter().map(|object| object.found.file.stat.len).sum();
         let mut text = format!("{} files beside the program, {} in all", libraries.len(), size(bytes));
-        if let Some(version) = closure.oldest_glibc {
+        if let Some(version) = closure.oldest_glibc() {
             text.push_str(&format!("; starts on glibc {}.{} or newer", version.0, version.1));
         }
         out.push_str(&self.style.dim(&text));

@@ -58,7 +58,7 @@ impl Inputs {
             Ok((start, _)) => start,
             Err(error) => return self.list.push(Input::Problem(Problem::new(path, "open", words(&error)))),
         };
-        let gathered = gather(scene, start, job.threads);
+        let gathered = gather(scene, start, (job.threads)());
         self.files_read += gathered.files_read;
         let real_start = crate::root::Root::real_path(scene.root, start);
         let mut found = gathered.found;

@@ -23,10 +23,12 @@ pub(super) fn list(
     let with_headers = task.files.len() > 1 || inputs.walked;
     // From here on the inputs are fixed, and so is the order of the answers.
     let mut answer = Answer::start(task.format, streams);
-    if inputs.list.len() < MANY || job.threads < 2 {
+    let threads = if inputs.list.len() < MANY { 1 } else { (job.threads)() };
+    if threads < 2 {
         alone(first.with_headers(with_headers), &inputs.list, &mut answer)?;
     } else {
-        together(job, task, scene, with_headers, &inputs.list, &mut answer)?;
+        let renderer = || Renderer::new(job, task, *scene).with_headers(with_headers);
+        together(threads, &renderer, &inputs.list, &mut answer)?;
     }
     let programs = inputs.list.iter().filter(|input| matches!(input, Input::Program(_))).count();
     if inputs.walked && !job.quiet {
@@ -49,24 +51,23 @@ fn alone(mut renderer: Renderer<'_>, inputs: &[Input], answer: &mut Answer<'_, '
 
 /// Closures are independent of each other: each worker has a memory of its own
 /// and takes the next batch; the answers are put in order again.
-fn together(
-    job: &Job,
-    task: &ListTask,
-    scene: &Scene<'_>,
-    with_headers: bool,
+fn together<'a>(
+    threads: usize,
+    renderer: &(dyn Fn() -> Renderer<'a> + Sync),
     inputs: &[Input],
     answer: &mut Answer<'_, '_>,
 ) -> Result<(), Failure> {
+    let batches: Vec<&[Input]> = inputs.chunks(BATCH).collect();
     let next = AtomicUsize::new(0);
-    let (sender, receiver) = mpsc::sync_channel::<(usize, Vec<Rendered>)>(job.threads * 4);
+    let (sender, receiver) = mpsc::sync_channel::<(usize, Vec<Rendered>)>(threads * 4);
     std::thread::scope(|scope| {
-        for _ in 0..job.threads {
-            let (sender, next) = (sender.clone(), &next);
+        for _ in 0..threads {
+            let (sender, next, batches) = (sender.clone(), &next, &batches);
             scope.spawn(move || {
-                let mut renderer = Renderer::new(job, task, *scene).with_headers(with_headers);
+                let mut renderer = renderer();
                 loop {
                     let batch = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(inputs) = inputs.chunks(BATCH).nth(batch) else { return };
+                    let Some(inputs) = batches.get(batch) else { return };
                     let rendered = inputs.iter().map(|input| renderer.input(input)).collect();
                     // The receiver is gone if the output was closed: stop working.
                     if sender.send((batch, rendered)).is_err() {

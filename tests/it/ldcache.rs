@@ -1,6 +1,8 @@
 //! Our reader of `ld.so.cache`, put to the machine's own loader, and damaged
 //! files that nobody may stumble over.
 
+#![expect(clippy::disallowed_methods, reason = "a test may stop, and look at the disk and the environment")]
+
 use std::process::Command;
 
 use depcollect::elf::{Class, Order};

@@ -1,5 +1,11 @@
 //! What we say that ldconfig would write, put to the machine's own ldconfig.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may stop, and look at the disk and the environment"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,11 +15,13 @@ use depcollect::elf::{Class, Order};
 use depcollect::loader::cache::{Ask, Cache, Listed, LoaderAbi, libcmp, write};
 use depcollect::loader::{Cpu, Target, Version};
 use depcollect::root::dir::DirRoot;
+use depcollect::root::mem::MemRoot;
 use depcollect::root::{Opened, open_in};
 
 use crate::ldtree::Tree;
 use crate::need::skip;
 use crate::rng::Rng;
+use crate::synth::{DT_SONAME, Elf};
 
 const X86_64: Target = Target { class: Class::Elf64, order: Order::Little, machine: 62, flags: 0 };
 
@@ -168,4 +176,50 @@ fn assert_providers_answer(root: &DirRoot, answer: &Answer, version: Version) {
         let opened = open_in(root, provided.dir, &provided.file).unwrap().opened;
         assert!(matches!(opened, Opened::File(_)), "{provided:?}");
     }
+}
+
+/// `NAME SONAME` of files and `NAME -> TARGET` of links in `dir`: the entries,
+/// each with the file behind it.
+fn provided(dir: &str, files: &[&str]) -> String {
+    let mut root = MemRoot::new();
+    root.file("/etc/ld.so.conf", "/d");
+    for file in files {
+        match file.split_once(" -> ") {
+            Some((name, target)) => root.link(format!("{dir}/{name}"), target),
+            None => {
+                let (name, soname) = file.split_once(' ').expect("a name and a SONAME");
+                let strings = vec![(DT_SONAME, soname.as_bytes().to_vec())];
+                root.file(format!("{dir}/{name}"), Elf { strings, ..Elf::default() }.bytes())
+            }
+        };
+    }
+    let setup = Setup { version: Version(2, 36), target: X86_64, conf: b"/etc/ld.so.conf", builtin: &[] };
+    let entries = answer(&root, &setup).entries;
+    let shown =
+        entries.iter().map(|p| format!("{} by {}", p.entry.key.escape_ascii(), p.file.escape_ascii()));
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn the_file_behind_a_key() {
+    #[rustfmt::skip]
+    let rows: &[(&[&str], &str)] = &[
+        (&["libx.so.1.2 libx.so.1"], "libx.so.1 by libx.so.1.2"),
+        (&["libx.so.1.9 libx.so.1", "libx.so.1.10 libx.so.1"], "libx.so.1 by libx.so.1.10"),
+        // A link by the name of the key stands behind any file.
+        (&["libx.so.1.2 libx.so.1", "libx.so.1 -> libx.so.1.2"], "libx.so.1 by libx.so.1.2"),
+        (&["liba.so libx.so.1", "libx.so.1 -> /e/libx.so.2"], "libx.so.1 by liba.so"),
+        (&["libx.so.1 libx.so.1", "libx.so -> libx.so.1"], "libx.so.1 by libx.so.1, libx.so by libx.so"),
+        // No dev link: it counts as one more file of that SONAME.
+        (&["libx.so.1.2 libx.so.1.2", "libx.so.1 -> libx.so.1.2"], "libx.so.1.2 by libx.so.1.2"),
+        (&["libx.so.1 libx.so.1", "liby.so -> libx.so.1"], "libx.so.1 by liby.so"),
+        (&["libx.so.1 -> nowhere"], ""),
+    ];
+    for (files, expected) in rows {
+        assert_eq!(provided("/d", files), *expected, "{files:?}");
+    }
+    // Below glibc-hwcaps a link needs no name of a library.
+    let odd = ["libx.so.1 libx.so.1", "odd -> libx.so.1"];
+    assert_eq!(provided("/d/glibc-hwcaps/v", &odd), "libx.so.1 by odd");
+    assert_eq!(provided("/d", &odd), "libx.so.1 by libx.so.1");
 }

@@ -3,6 +3,12 @@
 //! What depends on the order in which a file system lists names is left out:
 //! two files of one directory, key and number but of different types.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may stop, and look at the disk and the environment"
+)]
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -34,9 +40,13 @@ enum What {
 
 /// Paths without a slash at the start, and what stands there.
 #[derive(Debug, Default)]
-pub struct Tree(BTreeMap<Vec<u8>, What>);
+pub struct Tree {
+    entries: BTreeMap<Vec<u8>, What>,
+    /// Which name has which type: one key has one type in a whole tree.
+    salt: u64,
+}
 
-const DIRS: [&str; 16] = [
+const DIRS: [&str; 18] = [
     "opt/a",
     "opt/b",
     "opt/b/c",
@@ -53,6 +63,8 @@ const DIRS: [&str; 16] = [
     "opt/a/tls/avx512_1",
     "opt/x=libc6",
     "lib64",
+    "haswell",
+    "haswell/tls",
 ];
 const LEVELS: [&str; 6] = ["x86-64-v2", "x86-64-v3", "x86-64-v4", "odd", ".hid", "a:b"];
 /// Links to directories, and what a configuration may name beside those.
@@ -102,7 +114,7 @@ const NAMES: [&str; 16] = [
 
 impl Tree {
     pub fn random(rng: &mut Rng) -> Tree {
-        let mut tree = Tree::default();
+        let mut tree = Tree { salt: rng.next(), ..Tree::default() };
         for dir in ["etc/d", "etc/sub/d", "var/cache/ldconfig"].into_iter().chain(DIRS) {
             tree.put(dir, What::Dir);
         }
@@ -118,12 +130,12 @@ impl Tree {
     }
 
     fn put(&mut self, path: impl AsRef<[u8]>, what: What) {
-        self.0.entry(path.as_ref().to_vec()).or_insert(what);
+        self.entries.entry(path.as_ref().to_vec()).or_insert(what);
     }
 
     fn levels(&mut self, dir: &str, rng: &mut Rng) {
         for level in LEVELS {
-            if once_in(rng, 8) {
+            if once_in(rng, 5) {
                 self.libraries(&format!("{dir}/glibc-hwcaps/{level}"), rng);
             }
         }
@@ -150,7 +162,12 @@ impl Tree {
             if twin != name && names.contains(&twin) {
                 continue;
             }
-            let what = thing(dir, &name, &names, rng);
+            if once_in(rng, 8)
+                && let Some(dot) = name.rfind('.')
+            {
+                self.put(format!("{dir}/{}", &name[..dot]), What::Link(name.clone().into_bytes()));
+            }
+            let what = self.thing(dir, &name, &names, rng);
             self.put(format!("{dir}/{name}"), what);
             names.push(name);
         }
@@ -174,7 +191,7 @@ impl Tree {
     }
 
     pub fn write_to(&self, root: &Path) {
-        for (path, what) in &self.0 {
+        for (path, what) in &self.entries {
             let path = root.join(OsStr::from_bytes(path));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             match what {
@@ -186,55 +203,67 @@ impl Tree {
     }
 }
 
-/// Something by the name of a library. `others` are names of its directory.
-fn thing(dir: &str, name: &str, others: &[String], rng: &mut Rng) -> What {
-    match index(rng, 24) {
-        0 => What::File(b"/* GNU ld script */ INPUT(x)\n".to_vec()),
-        1 => What::File(Vec::new()),
-        2 => What::Dir,
-        3 => What::Link(pick(rng, &["nowhere", name, "/opt/a", "/etc/ld.so.conf", "/"]).into()),
-        4..8 if !others.is_empty() => What::Link(others[index(rng, others.len())].clone().into_bytes()),
-        8..10 => What::Link(format!("/{}/{}.so.1", pick(rng, &DIRS), pick(rng, &STEMS)).into_bytes()),
-        _ => What::File(library(dir, name, rng).bytes()),
+impl Tree {
+    /// Something by the name of a library. `others` are names of its directory.
+    fn thing(&self, dir: &str, name: &str, others: &[String], rng: &mut Rng) -> What {
+        // A file without a SONAME has that of its link, and its own type.
+        let stem = name.split('.').next().unwrap_or(name);
+        let twins: Vec<&str> =
+            others.iter().map(String::as_str).filter(|n| n.split('.').next() == Some(stem)).collect();
+        // Of two such names for one directory, the first listed counts.
+        let legacy = [("tls", "/opt/a"), ("haswell", "/opt/b"), ("sse2", "/six dir")];
+        if let Some((_, target)) = legacy.iter().find(|(legacy, _)| *legacy == name) {
+            return if once_in(rng, 2) { What::Link((*target).into()) } else { What::Dir };
+        }
+        match index(rng, 24) {
+            0 => What::File(b"/* GNU ld script */ INPUT(x)\n".to_vec()),
+            1 => What::File(Vec::new()),
+            2 => What::Dir,
+            3 => What::Link(pick(rng, &["nowhere", name, "/opt/a", "/etc/ld.so.conf", "/"]).into()),
+            4..8 if !twins.is_empty() => What::Link(pick(rng, &twins).into()),
+            8..10 => What::Link(format!("/{}/{stem}.so.1", pick(rng, &DIRS)).into_bytes()),
+            _ => What::File(self.library(dir, name, rng).bytes()),
+        }
+    }
+
+    fn library(&self, dir: &str, name: &str, rng: &mut Rng) -> Elf {
+        let soname = (!once_in(rng, 5)).then(|| match index(rng, 3) {
+            0 => name.to_owned(),
+            1 => format!("{}.so.{}", name.split('.').next().unwrap_or(name), index(rng, 3)),
+            _ => format!("{}{}", pick(rng, &STEMS), pick(rng, &ENDS)),
+        });
+        let soname = soname.filter(|soname| !soname.is_empty());
+        let mut elf = machine_of(self.salt, soname.as_deref().unwrap_or(name));
+        if once_in(rng, 3) {
+            elf.strings
+                .push((DT_NEEDED, pick(rng, &["libc.so.6", "libm.so.6", "liba.so.1"]).as_bytes().to_vec()));
+        }
+        if let Some(soname) = &soname {
+            elf.strings.push((DT_SONAME, soname.as_bytes().to_vec()));
+        }
+        if dir.contains("hwcaps") && elf.is_64 && once_in(rng, 2) {
+            let isa = Note { owner: b"GNU", kind: 5, desc: NoteDesc::Isa(1 << index(rng, 4) | 1) };
+            elf.notes.push(isa);
+        }
+        if once_in(rng, 8) {
+            elf.notes.push(Note { owner: b"GNU", kind: 1, desc: NoteDesc::Words(vec![0, 3, 2, 0]) });
+        }
+        match index(rng, 16) {
+            0 => elf.e_type = 2,
+            1 => elf.no_dynamic = true,
+            2 => elf.interp = Some(b"/lib64/ld-linux-x86-64.so.2".to_vec()),
+            3 => elf.truncate = Some(40),
+            _ => {}
+        }
+        elf
     }
 }
 
-fn library(dir: &str, name: &str, rng: &mut Rng) -> Elf {
-    let soname = (!once_in(rng, 5)).then(|| match index(rng, 3) {
-        0 => name.to_owned(),
-        1 => format!("{}.so.{}", name.split('.').next().unwrap_or(name), index(rng, 3)),
-        _ => format!("{}{}", pick(rng, &STEMS), pick(rng, &ENDS)),
-    });
-    let soname = soname.filter(|soname| !soname.is_empty());
-    let mut elf = machine_of(dir, soname.as_deref().unwrap_or(name));
-    if once_in(rng, 3) {
-        elf.strings
-            .push((DT_NEEDED, pick(rng, &["libc.so.6", "libm.so.6", "liba.so.1"]).as_bytes().to_vec()));
-    }
-    if let Some(soname) = &soname {
-        elf.strings.push((DT_SONAME, soname.as_bytes().to_vec()));
-    }
-    if dir.contains("hwcaps") && elf.is_64 && once_in(rng, 2) {
-        let isa = Note { owner: b"GNU", kind: 5, desc: NoteDesc::Isa(1 << index(rng, 4) | 1) };
-        elf.notes.push(isa);
-    }
-    if once_in(rng, 8) {
-        elf.notes.push(Note { owner: b"GNU", kind: 1, desc: NoteDesc::Words(vec![0, 3, 2, 0]) });
-    }
-    match index(rng, 16) {
-        0 => elf.e_type = 2,
-        1 => elf.no_dynamic = true,
-        2 => elf.interp = Some(b"/lib64/ld-linux-x86-64.so.2".to_vec()),
-        3 => elf.truncate = Some(40),
-        _ => {}
-    }
-    elf
-}
-
-/// One key has one type in a directory.
-fn machine_of(dir: &str, key: &str) -> Elf {
-    let sum = dir.bytes().chain(key.bytes()).fold(7u64, |sum, b| sum.wrapping_mul(31) + u64::from(b));
-    match (sum >> 3) % 16 {
+/// A link may keep a shorter name, so only the stem counts.
+fn machine_of(salt: u64, key: &str) -> Elf {
+    let stem = key.split('.').next().unwrap_or(key);
+    let sum = stem.bytes().fold(salt, |sum, b| (sum ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
+    match (sum >> 40) % 16 {
         0 | 1 => Elf { is_64: false, machine: 3, ..Elf::default() },
         2 => Elf { is_64: false, ..Elf::default() },
         3 => Elf { machine: 183, ..Elf::default() },
@@ -277,7 +306,7 @@ const INNER_INCLUDES: [&str; 4] = [
     "include /etc/sub/d/a.conf",
     "include ../sub/[a-z]/?.conf",
 ];
-const LINES: [&str; 16] = [
+const LINES: [&str; 18] = [
     "include",
     "Include /etc/d/*.conf",
     "hwcap 1 nosegneg",
@@ -287,6 +316,8 @@ const LINES: [&str; 16] = [
     "/six dir  ",
     "/nonexistent",
     "relative/x",
+    "haswell",
+    "haswell/tls",
     "opt/a",
     "/",
     "/etc/ld.so.conf",

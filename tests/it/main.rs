@@ -1,8 +1,13 @@
 //! The only test binary: one program, so that it links once.
 
-#![expect(unreachable_pub, reason = "one binary: `pub` is what its modules share")]
+#![expect(unreachable_pub, reason = "`pub` is what the modules of this one binary share")]
+#![expect(clippy::disallowed_methods, reason = "tests build trees and read the environment themselves")]
+#![expect(clippy::unwrap_used, reason = "clippy excuses tests, but not the functions they share")]
+#![expect(clippy::print_stderr, reason = "a skip says why")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it is about")]
 
 mod cachefile;
+mod cli;
 mod elf;
 mod foreign;
 mod garble;
@@ -25,5 +30,6 @@ mod symbols;
 mod synth;
 mod tidy;
 mod trees;
+mod unresolved;
 mod world;
 mod worldelf;

@@ -84,7 +84,9 @@ fn open(run: &Run<'_>, path: &[u8]) -> io::Result<Option<Vec<u8>>> {
             Opened::File(file) => read_all(&file).map(Some),
             Opened::Dir(_) | Opened::Link(_) | Opened::Special(_) => Ok(None),
         },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

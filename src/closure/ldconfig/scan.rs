@@ -165,7 +165,7 @@ impl Slots {
 
 /// Two files of one key and different type: the first one's counts, but among
 /// the unmarked types.
-fn merged(old: u32, new: u32) -> u32 {
+pub(super) fn merged(old: u32, new: u32) -> u32 {
     let is_libc = |flags| flags == LIBC5 || flags == LIBC6;
     if old == ELF && is_libc(new) || is_libc(old) && new == ELF { new } else { old }
 }

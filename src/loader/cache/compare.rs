@@ -6,7 +6,8 @@ use super::Chars;
 /// wrap at 32 bits, everything else as C `char`. `libA.so.01` equals
 /// `libA.so.1`.
 pub fn libcmp(a: &[u8], b: &[u8], chars: Chars) -> i32 {
-    let (mut i, mut j) = (0, 0);
+    let start = common_start(a, b);
+    let (mut i, mut j) = (start, start);
     loop {
         let (x, y) = (at(a, i), at(b, j));
         if x == 0 {
@@ -28,6 +29,34 @@ pub fn libcmp(a: &[u8], b: &[u8], chars: Chars) -> i32 {
             }
         }
     }
+}
+
+/// How far the names are the same, without the digits right before that
+/// place: names in a cache share much, and a look-up is mostly this.
+fn common_start(a: &[u8], b: &[u8]) -> usize {
+    let mut same = 0;
+    while let (Some(x), Some(y)) = (word(a, same), word(b, same)) {
+        if x != y || has_nul(x) {
+            break;
+        }
+        same += 8;
+    }
+    while same < a.len() && same < b.len() && a[same] == b[same] && a[same] != 0 {
+        same += 1;
+    }
+    let digits = a[..same].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    same - digits
+}
+
+fn word(text: &[u8], at: usize) -> Option<u64> {
+    let bytes = text.get(at..)?.first_chunk()?;
+    Some(u64::from_le_bytes(*bytes))
+}
+
+/// A byte of zeros borrows from its own top bit.
+fn has_nul(word: u64) -> bool {
+    const LOW: u64 = u64::MAX / 0xff;
+    word.wrapping_sub(LOW) & !word & (LOW << 7) != 0
 }
 
 fn at(text: &[u8], i: usize) -> u8 {

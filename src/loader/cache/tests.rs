@@ -45,6 +45,11 @@ fn names_are_compared_as_the_loader_does() {
         (b"2147483648", b"0", -1, -1),
         (b"2147483648", b"1", 1, 1),
         (b"x\0y", b"x\0z", 0, 0),
+        (b"libabcdefg.so.12", b"libabcdefg.so.123", -1, -1),
+        (b"libabcdefg.so.19", b"libabcdefg.so.2", 1, 1),
+        (b"libabcde12", b"libabcde1x", 1, 1),
+        (b"libabcd\0xxxxxxxx1", b"libabcd\0xxxxxxxx2", 0, 0),
+        (b"lib\0\0\0\0\0\0\0\0\0a", b"lib\0\0\0\0\0\0\0\0\0b", 0, 0),
         (b"\xc3", b"a", -1, 1),
         (b"\xc3", b"", -1, 1),
     ];
@@ -81,10 +86,13 @@ fn what_is_written_is_found_in_both_byte_orders() {
 
 /// A file by hand: entries as given, in the new format, little-endian.
 struct Made {
-    entries: Vec<(u32, &'static [u8], &'static [u8], u32, u64)>,
+    entries: Vec<Row>,
     names: Vec<&'static [u8]>,
     order: Order,
 }
+
+/// Flags, key, value, osversion, hwcap.
+type Row = (u32, &'static [u8], &'static [u8], u32, u64);
 
 const NAMED: u64 = HWCAP_EXTENSION;
 
@@ -109,7 +117,7 @@ impl Made {
     }
 
     /// The new part, for a place `base` bytes into the file.
-    fn new(&self, base: usize) -> Vec<u8> {
+    fn as_new(&self, base: usize) -> Vec<u8> {
         let mut strings = Vec::new();
         let mut table = Vec::new();
         let start = 48 + 24 * self.entries.len();
@@ -148,7 +156,7 @@ impl Made {
         file
     }
 
-    fn old(&self) -> Vec<u8> {
+    fn as_old(&self) -> Vec<u8> {
         let (mut table, mut strings) = (Vec::new(), Vec::new());
         for &(flags, key, value, ..) in &self.entries {
             table.extend(self.word(flags));
@@ -165,11 +173,11 @@ impl Made {
     }
 
     /// The old header alone, `count` empty entries, then the new part.
-    fn compat(&self, count: u32, align: usize) -> Vec<u8> {
+    fn as_compat(&self, count: u32, align: usize) -> Vec<u8> {
         let mut file = b"ld.so-1.7.0\0".to_vec();
         file.extend(self.word(count));
         file.resize((16 + 12 * count as usize).next_multiple_of(align), 0);
-        let new = self.new(file.len());
+        let new = self.as_new(file.len());
         file.extend(new);
         file
     }
@@ -190,7 +198,8 @@ fn each_layout_in_each_order() {
     let own = |abi: LoaderAbi| rows.map(|(_, key, value)| (abi.flags.own, key, value));
     for abi in [X86_64, S390X, I386] {
         let made = Made { order: abi.order, ..Made::of(&own(abi)) };
-        for file in [made.new(0), made.old(), made.compat(0, 8), made.compat(3, abi.cache_align)] {
+        for file in [made.as_new(0), made.as_old(), made.as_compat(0, 8), made.as_compat(3, abi.cache_align)]
+        {
             for (name, expected) in [("a", "/a"), ("b", "/b"), ("c", "-"), ("A", "-")] {
                 assert_eq!(found(file.clone(), abi, name), expected, "{abi:?}");
             }
@@ -199,17 +208,17 @@ fn each_layout_in_each_order() {
     let layout = |file| Cache::parse(file, X86_64).unwrap().layout();
     let made = Made::of(&rows);
     assert_eq!(
-        [made.new(0), made.old(), made.compat(1, 8)].map(layout),
+        [made.as_new(0), made.as_old(), made.as_compat(1, 8)].map(layout),
         [Layout::New, Layout::Old, Layout::Compat]
     );
     // Aligned for i386, the new part is not where x86-64 looks for it.
-    assert_eq!(found(made.compat(1, 4), I386, "a"), "-");
-    assert_eq!(layout(made.compat(1, 4)), Layout::Old);
+    assert_eq!(found(made.as_compat(1, 4), I386, "a"), "-");
+    assert_eq!(layout(made.as_compat(1, 4)), Layout::Old);
 }
 
 #[test]
 fn what_the_loader_ignores() {
-    let file = Made::of(&[(0x303, "a", "/a")]).new(0);
+    let file = Made::of(&[(0x303, "a", "/a")]).as_new(0);
     let patched = |at: usize, bytes: &[u8]| {
         let mut file = file.clone();
         file[at..at + bytes.len()].copy_from_slice(bytes);
@@ -229,7 +238,7 @@ fn what_the_loader_ignores() {
         (patched(52, &u32::MAX.to_le_bytes()), "-"),
         (patched(56, &u32::MAX.to_le_bytes()), "-"),
         (found(Vec::new(), X86_64, "a"), "no ld.so.cache"),
-        (found(Made::of(&[]).new(0), X86_64, "a"), "48 bytes are too short for a cache"),
+        (found(Made::of(&[]).as_new(0), X86_64, "a"), "48 bytes are too short for a cache"),
         (found(file[..file.len() - 1].to_vec(), X86_64, "a"), "/a"),
         (found(file[..file.len() - 3].to_vec(), X86_64, "a"), "-"),
     ];
@@ -241,7 +250,7 @@ fn what_the_loader_ignores() {
 /// Behind the end of a file, the rest of its last page reads as zeros.
 #[test]
 fn a_name_without_an_end_runs_out_of_a_full_page_only() {
-    let file = Made::of(&[(0x303, "a", "/a")]).new(0);
+    let file = Made::of(&[(0x303, "a", "/a")]).as_new(0);
     let value = file.len() - 3;
     for (len, is_found) in [(4095, true), (4096, false), (4097, true)] {
         let mut file = file.clone();
@@ -255,7 +264,7 @@ fn a_name_without_an_end_runs_out_of_a_full_page_only() {
 
 #[test]
 fn the_flags_of_an_entry() {
-    let of = |flags: u32, abi| found(Made::of(&[(flags, "a", "/a")]).new(0), abi, "a");
+    let of = |flags: u32, abi| found(Made::of(&[(flags, "a", "/a")]).as_new(0), abi, "a");
     let accepted = |abi| [1, 2, 3, 0x303, 0x803, 0x903, 0xa03, 0x1_0303].map(|flags| of(flags, abi) == "/a");
     assert_eq!(accepted(X86_64), [false, false, false, true, false, false, false, false]);
     assert_eq!(accepted(I386), [true, false, true, false, false, false, false, false]);
@@ -263,7 +272,10 @@ fn the_flags_of_an_entry() {
     assert_eq!(accepted(armhf), [false, false, true, false, false, true, false, false]);
     // In the old format a later entry that is exactly right wins.
     let both = Made::of(&[(1, "a", "/1"), (3, "a", "/3"), (3, "a", "/4")]);
-    assert_eq!((found(both.old(), I386, "a"), found(both.new(0), I386, "a")), ("/3".into(), "/1".into()));
+    assert_eq!(
+        (found(both.as_old(), I386, "a"), found(both.as_new(0), I386, "a")),
+        ("/3".into(), "/1".into())
+    );
 }
 
 #[test]
@@ -324,8 +336,8 @@ fn variants_are_chosen_by_name_level_and_version() {
         (Version(2, 31), &["x86-64-v2"], 0b011, "/plain"),
         (Version(2, 41), &["x86-64-v2"], 0b011, "/v2"),
     ];
-    let cache = Cache::parse(file.new(0), X86_64).unwrap();
-    let elsewhere = Cache::parse(file.new(0), LoaderAbi { checks_isa_level: false, ..X86_64 }).unwrap();
+    let cache = Cache::parse(file.as_new(0), X86_64).unwrap();
+    let elsewhere = Cache::parse(file.as_new(0), LoaderAbi { checks_isa_level: false, ..X86_64 }).unwrap();
     for &(version, list, isa_levels, expected) in rows {
         let ask = Ask { version, hwcaps: &active(list), isa_levels, ..PLAIN };
         assert_eq!(
@@ -344,7 +356,7 @@ fn names_out_of_order_are_not_matched() {
     let all: Vec<Vec<u8>> = names[..3].iter().map(|name| name.to_vec()).collect();
     for (index, expected) in [(0, "/n"), (1, "/plain"), (2, "/n"), (3, "/plain"), (4, "/plain")] {
         let file = Made::with(&[("/n", 0, NAMED | index), ("/plain", 0, 0)], names);
-        let cache = Cache::parse(file.new(0), S390X_LITTLE).unwrap();
+        let cache = Cache::parse(file.as_new(0), S390X_LITTLE).unwrap();
         let ask = Ask { hwcaps: &all, ..PLAIN };
         assert_eq!(cache.lookup(b"k", &ask), Some(expected.as_bytes()), "{index}");
     }
@@ -359,7 +371,8 @@ fn a_compat_file_has_its_names_elsewhere() {
     let all = [b"odd".to_vec()];
     let ask = Ask { hwcaps: &all, ..PLAIN };
     let file = Made::with(&[("/n", 0, NAMED), ("/plain", 0, 0)], &[b"odd"]);
-    for (bytes, expected) in [(file.new(0), "/n"), (file.compat(0, 8), "/plain"), (file.old(), "/n")] {
+    for (bytes, expected) in [(file.as_new(0), "/n"), (file.as_compat(0, 8), "/plain"), (file.as_old(), "/n")]
+    {
         let cache = Cache::parse(bytes, S390X_LITTLE).unwrap();
         assert_eq!(cache.lookup(b"k", &ask), Some(expected.as_bytes()));
     }
@@ -380,7 +393,7 @@ fn legacy_bits_and_kernel_versions() {
     ];
     for (hwcap, os, version, expected) in rows {
         let file = Made::with(&[("/first", os, hwcap), ("/plain", 0, 0)], &[]);
-        let cache = Cache::parse(file.new(0), X86_64).unwrap();
+        let cache = Cache::parse(file.as_new(0), X86_64).unwrap();
         let ask = Ask { version, legacy: avx | TLS_BIT, kernel: 0x06_0100, ..PLAIN };
         assert_eq!(cache.lookup(b"k", &ask), Some(expected.as_bytes()), "{hwcap:x} {os:x} {version:?}");
     }
@@ -388,7 +401,7 @@ fn legacy_bits_and_kernel_versions() {
 
 #[test]
 fn a_table_that_is_not_sorted_is_searched_all_the_same() {
-    let file = Made::of(&[(0x303, "a", "/a"), (0x303, "b", "/b"), (0x303, "c", "/c")]).new(0);
+    let file = Made::of(&[(0x303, "a", "/a"), (0x303, "b", "/b"), (0x303, "c", "/c")]).as_new(0);
     let cache = Cache::parse(file, X86_64).unwrap();
     let found = ["a", "b", "c"].map(|name| cache.lookup(name.as_bytes(), &PLAIN).is_some());
     assert_eq!(found, [false, true, false]);
@@ -398,7 +411,7 @@ fn a_table_that_is_not_sorted_is_searched_all_the_same() {
 #[test]
 fn entries_are_listed_with_their_variant() {
     let file = Made::with(&[("/n", 0, NAMED), ("/plain", 0, 0)], &[b"odd"]);
-    let cache = Cache::parse(file.new(0), X86_64).unwrap();
+    let cache = Cache::parse(file.as_new(0), X86_64).unwrap();
     let listed: Vec<_> = cache.entries_of(b"k").map(|entry| (entry.value, entry.hwcap_name)).collect();
     assert_eq!(listed, [(b"/n".as_slice(), Some(b"odd".as_slice())), (b"/plain", None)]);
     assert_eq!(cache.entries_of(b"x").count(), 0);
@@ -430,4 +443,24 @@ fn a_written_cache_has_its_variants_first() {
     let mut reversed = entries.to_vec();
     reversed[2..].reverse();
     assert_eq!(write(&reversed, &X86_64), bytes);
+}
+
+#[test]
+fn the_bits_of_a_directory() {
+    let x86 = Target { class: Class::Elf64, order: Order::Little, machine: 62, flags: 0 };
+    let rows = [
+        ("/opt/x", 0),
+        ("/opt/tls", TLS_BIT),
+        ("/opt/tls/haswell", TLS_BIT | 1 << 50),
+        ("/tls/x/avx512_1", 1 << 2),
+        ("/sse2", 1),
+        // The first component has no slash before it.
+        ("sse2", 0),
+        ("sse2/x86_64", 1 << 1),
+    ];
+    for (dir, bits) in rows {
+        assert_eq!(legacy_field(&x86, dir.as_bytes()), bits, "{dir}");
+    }
+    let arm = Target { machine: 183, ..x86 };
+    assert_eq!([legacy_bit(&arm, b"tls"), legacy_bit(&arm, b"haswell")], [Some(TLS_BIT), None]);
 }
