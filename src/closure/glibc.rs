@@ -24,6 +24,8 @@ const PROGRAM: ObjectId = ObjectId(0);
 const LDSO: ObjectId = ObjectId(1);
 /// In the table of names: the kernel's object, which has no file.
 const VDSO: u32 = u32::MAX;
+/// Where filters go round in circles, ld.so itself does not end.
+const MOST_FORGOTTEN: u32 = 200;
 
 pub(super) fn walk(
     session: &mut Session<'_>,
@@ -61,6 +63,9 @@ struct Walk<'w, 'a> {
     is_done: Vec<bool>,
     lists: Vec<Lists>,
     is_dead: bool,
+    /// How often an object went before the program, where ld.so does not know it
+    /// any more and loads it again.
+    forgotten: u32,
 }
 
 impl<'w, 'a> Walk<'w, 'a> {
@@ -88,6 +93,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             is_done: Vec::new(),
             lists: Vec::new(),
             is_dead: false,
+            forgotten: 0,
         }
     }
 
@@ -216,6 +222,13 @@ impl<'w, 'a> Walk<'w, 'a> {
         let before = order.iter().position(|slot| *slot == Slot::Object(owner)).unwrap_or(order.len());
         if to != LDSO {
             order.insert(before, Slot::Object(to));
+        }
+        if order[before..].contains(&Slot::Object(PROGRAM)) {
+            self.forgotten += 1;
+        }
+        if self.forgotten > MOST_FORGOTTEN {
+            let outcome = death(name, "is loaded for ever: filters go round in circles", false);
+            self.edge(owner, want, Arc::from(name), outcome);
         }
         self.learn_loaded();
     }
