@@ -15,7 +15,7 @@ fn facts(bytes: &[u8]) -> Facts {
 }
 
 fn unfit(bytes: &[u8]) -> Unfit {
-    super::read(&bytes).unwrap().err().expect("no facts")
+    super::read(&bytes).unwrap().expect_err("no facts")
 }
 
 fn damage(bytes: &[u8]) -> &'static str {
