@@ -3,8 +3,6 @@
 
 use std::path::PathBuf;
 
-use crate::loader::Cpu;
-
 /// The whole of one run.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -19,6 +17,7 @@ pub struct Job {
     pub path: Vec<u8>,
     pub library_path: Option<LibraryPath>,
     pub preload: Option<Vec<u8>>,
+    pub bind_now: bool,
     pub levels: Levels,
     pub conf: bool,
     pub loader: Option<Vec<u8>>,
@@ -28,9 +27,6 @@ pub struct Job {
     /// How many threads are worth starting. Asked only if there is work for
     /// several: the answer costs a tenth of a whole short run.
     pub threads: fn() -> usize,
-    /// This machine's processor, for loaders that run on it. Asked only if an
-    /// answer depends on it.
-    pub processor: Option<fn() -> Option<Cpu>>,
 }
 
 #[derive(Debug, Clone)]

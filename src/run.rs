@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use crate::cli;
 use crate::closure::{Files, Session, Settings};
 use crate::finding::Exit;
 use crate::job::{Job, Levels, LibraryPath, Task};
@@ -72,8 +73,10 @@ fn settings(job: &Job) -> Vec<(Option<&'static str>, Settings)> {
         library_path: job.library_path.as_ref().map(|list| list.list().to_vec()),
         library_path_from_environment: matches!(job.library_path, Some(LibraryPath::Environment(_))),
         preload: job.preload.clone(),
+        bind_now: job.bind_now,
         cwd: inputs::cwd_in_root(job),
-        processor: job.processor,
+        // Asked only if an answer depends on it: a virtual machine traps each question.
+        processor: job.is_own_root.then_some(cli::this_machine),
         levels: None,
         conf: job.conf,
         no_cache: false,

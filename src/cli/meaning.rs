@@ -12,7 +12,6 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use super::args::{self, Cli, Command};
-use super::cpu;
 use crate::job::{Colours, Format, Job, Levels, LibraryPath, ListTask, Task};
 
 /// Where a foreign root has its programs.
@@ -45,6 +44,7 @@ pub fn job(cli: Cli) -> Result<Job, String> {
         path: from_env("PATH").map_or_else(|| USUAL_PATH.to_vec(), OsString::into_vec),
         library_path,
         preload: from_env("LD_PRELOAD").map(OsString::into_vec),
+        bind_now: from_env("LD_BIND_NOW").is_some(),
         levels: levels_of(search.hwcaps),
         conf: !search.no_conf,
         loader: search.loader.map(OsString::into_vec),
@@ -52,7 +52,6 @@ pub fn job(cli: Cli) -> Result<Job, String> {
         quiet: output.quiet,
         colour: colours(output.color),
         threads,
-        processor: is_own_root.then_some(cpu::this_machine),
     };
     Ok(job)
 }

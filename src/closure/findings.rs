@@ -6,8 +6,9 @@ use std::rc::Rc;
 use super::runtime::NoRuntime;
 use super::session::Seen;
 use super::{Closure, Edge, How, Miss, Outcome, Program, Runtime, Session, Want, hints};
+use crate::elf::Class;
 use crate::finding::{Finding, Severity};
-use crate::loader::{Family, Rule};
+use crate::loader::{Family, Obstacle, Rule};
 
 /// Adds the findings of every edge to those of the walk.
 pub(super) fn of_walk(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure: &mut Closure) {
@@ -72,9 +73,8 @@ fn missing(
         (Want::PreloadEnv | Want::PreloadFile, _) => {
             b"cannot be preloaded (cannot open shared object file): ignored"
         }
-        (_, Family::Glibc) if miss.other_class => b"wrong ELF class",
-        (_, Family::Glibc) => b"cannot open shared object file: No such file or directory",
-        (_, Family::Musl) => b"No such file or directory",
+        (_, Family::Glibc) => glibc_words(&edge.name, miss, runtime.target.class).as_bytes(),
+        (_, Family::Musl) => musl_words(&edge.name, miss).as_bytes(),
     };
     Finding {
         severity: severity_of(edge.want),
@@ -146,4 +146,56 @@ pub(super) fn cure_of(no: &NoRuntime) -> Option<Vec<u8>> {
         NoRuntime::Seen(_) | NoRuntime::OtherTarget => return None,
     };
     Some(cure.to_vec())
+}
+
+/// ld.so's words for a library that it could not find. It knows few errors by
+/// name, and the last one counts only where a single path was opened.
+pub fn glibc_words(name: &[u8], miss: &Miss, class: Class) -> &'static str {
+    match class {
+        Class::Elf64 if miss.other_class => return "wrong ELF class: ELFCLASS32",
+        Class::Elf32 if miss.other_class => return "wrong ELF class: ELFCLASS64",
+        Class::Elf64 | Class::Elf32 => {}
+    }
+    match miss.tried.last().map(|tried| tried.obstacle).filter(|_| name.contains(&b'/')) {
+        Some(Obstacle::Unreadable) => "cannot open shared object file: Permission denied",
+        Some(Obstacle::NotDirectory | Obstacle::NoDirectory(20)) => {
+            "cannot open shared object file: Error 20"
+        }
+        Some(Obstacle::LinkLoop | Obstacle::NoDirectory(40)) => "cannot open shared object file: Error 40",
+        Some(_) | None => "cannot open shared object file: No such file or directory",
+    }
+}
+
+/// musl's words for a library that it could not load: the last obstacle's error.
+pub fn musl_words(name: &[u8], miss: &Miss) -> &'static str {
+    match name.len() {
+        0 => return "Invalid argument",
+        256.. if !name.contains(&b'/') => return "No error information",
+        _ => {}
+    }
+    match miss.tried.last().map(|tried| tried.obstacle) {
+        Some(Obstacle::Directory) => "Is a directory",
+        Some(Obstacle::LinkLoop) => "Symbolic link loop",
+        Some(Obstacle::Unreadable) => "Permission denied",
+        Some(
+            Obstacle::TooShort
+            | Obstacle::NotElf
+            | Obstacle::OtherClass
+            | Obstacle::OtherMachine
+            | Obstacle::OtherOrder(_)
+            | Obstacle::NotLoadable
+            | Obstacle::OtherAbi,
+        ) => "Exec format error",
+        Some(Obstacle::BadHeader(words)) => words,
+        Some(Obstacle::NotDirectory) => "Not a directory",
+        Some(Obstacle::NameTooLong) => "Filename too long",
+        Some(
+            Obstacle::Absent
+            | Obstacle::NoDirectory(_)
+            | Obstacle::Errno(_)
+            | Obstacle::Special(_)
+            | Obstacle::Forbidden,
+        )
+        | None => "No such file or directory",
+    }
 }

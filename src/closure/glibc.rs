@@ -24,6 +24,8 @@ const PROGRAM: ObjectId = ObjectId(0);
 const LDSO: ObjectId = ObjectId(1);
 /// In the table of names: the kernel's object, which has no file.
 const VDSO: u32 = u32::MAX;
+/// Where filters go round in circles, ld.so itself does not end.
+const MOST_FORGOTTEN: u32 = 200;
 
 pub(super) fn walk(
     session: &mut Session<'_>,
@@ -61,6 +63,9 @@ struct Walk<'w, 'a> {
     is_done: Vec<bool>,
     lists: Vec<Lists>,
     is_dead: bool,
+    /// How often an object went before the program, where ld.so does not know it
+    /// any more and loads it again.
+    forgotten: u32,
 }
 
 impl<'w, 'a> Walk<'w, 'a> {
@@ -88,6 +93,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             is_done: Vec::new(),
             lists: Vec::new(),
             is_dead: false,
+            forgotten: 0,
         }
     }
 
@@ -217,17 +223,33 @@ impl<'w, 'a> Walk<'w, 'a> {
         if to != LDSO {
             order.insert(before, Slot::Object(to));
         }
+        if order[before..].contains(&Slot::Object(PROGRAM)) {
+            self.forgotten += 1;
+        }
+        if self.forgotten > MOST_FORGOTTEN {
+            let outcome = death(name, "is loaded for ever: filters go round in circles", false);
+            self.edge(owner, want, Arc::from(name), outcome);
+        }
         self.learn_loaded();
     }
 
     /// Where ld.so was asked for, behind what precedes it in look-up order.
     /// Nobody asked: it is in the process, but not in its own list.
     fn place_ldso(&mut self) {
-        let Some(at) = self.reached.iter().position(|id| *id == LDSO) else { return };
+        let Some(at) = self.place_of_ldso() else { return };
         let before = at.checked_sub(1).map(|before| Slot::Object(self.reached[before]));
         let order = &mut self.closure.order;
         let place = order.iter().position(|slot| Some(*slot) == before).map_or(0, |place| place + 1);
         order.insert(place, Slot::Object(LDSO));
+    }
+
+    /// Where it was first reached. From 2.41 on it stands behind everything else
+    /// if nothing asks for it, and not at all before.
+    fn place_of_ldso(&self) -> Option<usize> {
+        let reached = self.reached.iter().position(|id| *id == LDSO);
+        let is_always_there =
+            || !self.closure.is_apart && self.runtime.about(self.session.root).version >= Version(2, 41);
+        reached.or_else(|| is_always_there().then_some(self.reached.len()))
     }
 
     /// One name, asked for by one object. `Some`: an object of this process.

@@ -21,14 +21,17 @@ mod isa;
 pub mod ldconfig;
 mod lists;
 mod musl;
+mod relocation;
 mod runtime;
 mod search;
 mod session;
 mod start;
 pub mod symbols;
+mod symtab;
 mod versions;
 
 pub use files::Files;
+pub use findings::{glibc_words, musl_words};
 pub use hints::Elsewhere;
 pub use runtime::Runtime;
 pub use session::{ProgramOrigin, Seen, Session, Settings};

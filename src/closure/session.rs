@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::runtime::with_file;
 use super::search::{Answer, SearchKey};
+use super::symtab::SymbolTables;
 use super::{File, Files, Found, Runtime};
 use crate::bytes::ReadAt;
 use crate::intern::{Map, Marks, Name, Names};
@@ -27,6 +28,8 @@ pub struct Settings {
     pub library_path_from_environment: bool,
     /// `LD_PRELOAD`.
     pub preload: Option<Vec<u8>>,
+    /// `LD_BIND_NOW`: calls are bound at the start too.
+    pub bind_now: bool,
     /// The working directory, as a path of the root.
     pub cwd: Vec<u8>,
     /// Names below glibc-hwcaps and the CPU that a run is for. `None`: the baseline.
@@ -132,6 +135,7 @@ pub struct Session<'a> {
     pub(super) libcs: Map<FileId, bool>,
     /// Which versions one file asks another for, and does not get.
     pub(super) version_pairs: Map<(FileId, Name, FileId), Rc<[usize]>>,
+    pub(super) symbols: SymbolTables,
 }
 
 impl std::fmt::Debug for Session<'_> {
@@ -159,6 +163,7 @@ impl<'a> Session<'a> {
             marks: Marks::default(),
             libcs: Map::default(),
             version_pairs: Map::default(),
+            symbols: SymbolTables::default(),
         }
     }
 

@@ -28,6 +28,8 @@ pub(super) struct Tags {
     pub(super) depaudit: Option<u64>,
     pub(super) flags: u64,
     pub(super) flags_1: u64,
+    /// `DT_BIND_NOW`, as older linkers say it.
+    pub(super) bind_now: bool,
     pub(super) debug: bool,
     pub(super) verneed: Option<u64>,
     pub(super) verdef: Option<u64>,
@@ -140,6 +142,7 @@ impl Tags {
             elf::DT_AUDIT => self.audit = Some(value),
             elf::DT_DEPAUDIT => self.depaudit = Some(value),
             elf::DT_FLAGS => self.flags = value,
+            elf::DT_BIND_NOW => self.bind_now = true,
             elf::DT_FLAGS_1 => self.flags_1 = value,
             elf::DT_DEBUG => self.debug = true,
             elf::DT_VERNEED => self.verneed = Some(value),

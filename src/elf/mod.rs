@@ -131,6 +131,7 @@ pub struct Facts {
     pub asks: Vec<Ask>,
     pub audit: Option<Span>,
     pub depaudit: Option<Span>,
+    /// `DT_BIND_NOW` is in them.
     pub flags: u64,
     pub flags_1: u64,
     pub has_debug_tag: bool,
@@ -227,6 +228,10 @@ pub fn loads(file: &impl ReadAt) -> io::Result<Vec<Load>> {
     read::loads(file)
 }
 
+/// `DF_BIND_NOW`.
+pub const FLAG_BIND_NOW: u64 = 0x8;
+/// `DF_1_NOW`.
+pub const FLAG_1_NOW: u64 = 0x1;
 /// `DF_1_NODEFLIB`.
 pub const FLAG_1_NODEFLIB: u64 = 0x800;
 /// `DF_1_PIE`.
@@ -281,6 +286,11 @@ impl Facts {
 
     pub fn nodeflib(&self) -> bool {
         self.flags_1 & FLAG_1_NODEFLIB != 0
+    }
+
+    /// Calls are bound at the start too, whatever the environment says.
+    pub fn binds_now(&self) -> bool {
+        self.flags & FLAG_BIND_NOW != 0 || self.flags_1 & FLAG_1_NOW != 0
     }
 
     pub fn is_pie_flagged(&self) -> bool {

@@ -96,7 +96,7 @@ impl<'w, 'a, R: ReadAt> Reader<'w, 'a, R> {
 
     fn dynamic(&mut self, facts: &mut Facts, section: Section) -> Read<()> {
         let tags = section.tags(self.windows, facts.header.machine)?;
-        facts.flags = tags.flags;
+        facts.flags = tags.flags | if tags.bind_now { super::FLAG_BIND_NOW } else { 0 };
         facts.flags_1 = tags.flags_1;
         facts.has_debug_tag = tags.debug;
         facts.has_verdef = tags.verdef.is_some();

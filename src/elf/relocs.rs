@@ -16,6 +16,10 @@ pub(super) struct Reference {
     pub(super) symbol: u32,
     /// False sorts before true: one that is not lazy decides.
     pub(super) lazy: bool,
+    /// The first of its table that refers to the symbol.
+    pub(super) at: u32,
+    /// It copies what another file defines.
+    pub(super) copy: bool,
 }
 
 /// A table: where, how long, with addends or not.
@@ -46,7 +50,10 @@ pub(super) fn references<R: ReadAt>(tables: &mut Tables<'_, '_, R>) -> io::Resul
         collect(tables, &table, info.jmprel, &mut found)?;
     }
     found.sort_unstable();
-    found.dedup_by_key(|reference| reference.symbol);
+    found.dedup_by(|next, kept| {
+        kept.copy |= next.symbol == kept.symbol && next.copy;
+        next.symbol == kept.symbol
+    });
     Ok(found)
 }
 
@@ -67,33 +74,61 @@ fn collect<R: ReadAt>(
             at = start.saturating_add(len);
             continue;
         }
-        let Some(symbol) = symbol_at(tables, at, table.addends)? else { break };
+        let Some((symbol, kind)) = entry_at(tables, at, table.addends)? else { break };
         if symbol != 0 && u64::from(symbol) < MAX_SYMBOLS {
-            found.push(Reference { symbol, lazy: table.lazy });
+            let index = u32::try_from((at - table.start) / size).unwrap_or(u32::MAX);
+            let copy = Some(kind) == tables.copies;
+            found.push(Reference { symbol, lazy: table.lazy, at: index, copy });
         }
         at += size;
     }
     Ok(())
 }
 
-fn symbol_at<R: ReadAt>(tables: &mut Tables<'_, '_, R>, at: u64, addends: bool) -> io::Result<Option<u32>> {
+/// Symbol and type of one relocation.
+fn entry_at<R: ReadAt>(
+    tables: &mut Tables<'_, '_, R>,
+    at: u64,
+    addends: bool,
+) -> io::Result<Option<(u32, u32)>> {
     let facts = tables.facts;
     let mips = Machine(facts.header.machine) == elf::EM_MIPS;
     let mips64el = mips && facts.class == Class::Elf64 && facts.order == Order::Little;
     let end = tables.order;
     let windows = &mut tables.windows;
+    let rela = |r: Rela64<Endianness>| (Rela::r_sym(&r, end, mips64el), Rela::r_type(&r, end, mips64el).0);
     Ok(match (facts.class, addends) {
-        (Class::Elf32, false) => windows.get::<Rel32<Endianness>>(at)?.map(|r| Rel::r_sym(&r, end)),
-        (Class::Elf32, true) => windows.get::<Rela32<Endianness>>(at)?.map(|r| Rela::r_sym(&r, end, false)),
+        (Class::Elf32, false) => {
+            windows.get::<Rel32<Endianness>>(at)?.map(|r| (Rel::r_sym(&r, end), Rel::r_type(&r, end).0))
+        }
+        (Class::Elf32, true) => windows
+            .get::<Rela32<Endianness>>(at)?
+            .map(|r| (Rela::r_sym(&r, end, false), Rela::r_type(&r, end, false).0)),
         // The halves of `r_info` are where an addend does not matter.
-        (Class::Elf64, false) if mips64el => {
-            windows.get::<Rel64<Endianness>>(at)?.map(|r| Rela::r_sym(&Rela64::from(r), end, true))
-        }
-        (Class::Elf64, false) => windows.get::<Rel64<Endianness>>(at)?.map(|r| Rel::r_sym(&r, end)),
-        (Class::Elf64, true) => {
-            windows.get::<Rela64<Endianness>>(at)?.map(|r| Rela::r_sym(&r, end, mips64el))
-        }
+        (Class::Elf64, false) => windows.get::<Rel64<Endianness>>(at)?.map(|r| rela(Rela64::from(r))),
+        (Class::Elf64, true) => windows.get::<Rela64<Endianness>>(at)?.map(rela),
     })
+}
+
+/// The type of a relocation that copies data into the program, where the machine has one.
+pub(super) fn copies(machine: u16) -> Option<u32> {
+    let kind = match Machine(machine) {
+        elf::EM_X86_64 => elf::R_X86_64_COPY,
+        elf::EM_386 => elf::R_386_COPY,
+        elf::EM_AARCH64 => elf::R_AARCH64_COPY,
+        elf::EM_ARM => elf::R_ARM_COPY,
+        elf::EM_PPC => elf::R_PPC_COPY,
+        elf::EM_PPC64 => elf::R_PPC64_COPY,
+        elf::EM_S390 => elf::R_390_COPY,
+        elf::EM_RISCV => elf::R_RISCV_COPY,
+        elf::EM_LOONGARCH => elf::R_LARCH_COPY,
+        elf::EM_MIPS => elf::R_MIPS_COPY,
+        elf::EM_SPARC | elf::EM_SPARC32PLUS | elf::EM_SPARCV9 => elf::R_SPARC_COPY,
+        elf::EM_68K => elf::R_68K_COPY,
+        elf::EM_SH => elf::R_SH_COPY,
+        _ => return None,
+    };
+    Some(kind.0)
 }
 
 fn entry_size(class: Class, addends: bool) -> u64 {

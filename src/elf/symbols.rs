@@ -34,7 +34,7 @@ pub struct Symbols {
 
 /// An undefined symbol that a relocation refers to.
 ///
-/// A copy relocation's symbol is defined in the program itself, and not here.
+/// Or one that the program defines only to copy there what a library defines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Import {
     pub name: Span,
@@ -44,6 +44,10 @@ pub struct Import {
     /// Only calls refer to it, so glibc may look it up as late as at the first
     /// of them. Anything else is looked up before the program starts.
     pub lazy: bool,
+    /// Its first place in the table of relocations, in whose order the loader complains.
+    pub at: u32,
+    /// A copy relocation's: the program's own definition is not what it looks for.
+    pub copy: bool,
     /// Which of [`Facts::version_needs`] it wants.
     pub need: Option<u32>,
 }
@@ -56,6 +60,9 @@ pub struct Export {
     pub kind: SymbolKind,
     /// Which of [`Facts::version_defs`] it has.
     pub def: Option<u32>,
+    /// Its version in `DT_VERSYM`, 1 where there is no such table. What a program
+    /// copies has one of its needs.
+    pub version: u16,
     /// An old version: found only by who asks for it (`name@V`, not `name@@V`).
     pub hidden: bool,
 }
@@ -157,11 +164,14 @@ impl<'a> Sorter<'a> {
             let Some(symbol) = RawSymbol::decode(bytes, self.facts.class, self.facts.order) else { break };
             let index = u32::try_from(index).expect("there are at most 4 Mi symbols");
             let reference = self.reference(index);
-            let what = match symbol.undefined() {
-                true => self.import(index, &symbol, reference).map(What::Import),
-                false => self.export(index, &symbol).map(What::Export),
-            };
-            self.picks.extend(what.map(|what| Pick { name: symbol.name, what }));
+            let pick = |what| Pick { name: symbol.name, what };
+            let copied = reference.filter(|reference| reference.copy);
+            if symbol.undefined() || copied.is_some() {
+                self.picks.extend(self.import(index, &symbol, reference).map(What::Import).map(pick));
+            }
+            if !symbol.undefined() {
+                self.picks.extend(self.export(index, &symbol).map(What::Export).map(pick));
+            }
         }
     }
 
@@ -182,6 +192,8 @@ impl<'a> Sorter<'a> {
             weak: symbol.bind == elf::STB_WEAK,
             kind: kind(symbol.kind),
             lazy: reference.lazy,
+            at: reference.at,
+            copy: reference.copy,
             need: self.version(index, &self.needs),
         })
     }
@@ -191,7 +203,7 @@ impl<'a> Sorter<'a> {
     fn through_mips_got(&self, index: u32, symbol: &RawSymbol) -> Option<Reference> {
         let first = self.facts.dynamic.mips_gotsym?;
         let lazy = symbol.kind == elf::STT_FUNC && symbol.has_value;
-        (u64::from(index) >= first).then_some(Reference { symbol: index, lazy })
+        (u64::from(index) >= first).then_some(Reference { symbol: index, lazy, at: 0, copy: false })
     }
 
     /// After glibc's `do_lookup_x` and `check_match`.
@@ -210,6 +222,7 @@ impl<'a> Sorter<'a> {
             binding,
             kind: kind(symbol.kind),
             def: self.version(index, &self.defs),
+            version: self.versym_of(index).map_or(1, |v| v & 0x7fff),
             hidden: self.versym_of(index).is_some_and(|v| v & 0x8000 != 0),
         })
     }

@@ -8,7 +8,7 @@ use object::pod;
 use object::read::elf::Sym;
 
 use super::window::Windows;
-use super::{Class, Facts, Order};
+use super::{Class, Facts, Order, relocs};
 use crate::bytes::ReadAt;
 
 /// As many symbols as are looked at; the largest libraries have a tenth.
@@ -19,6 +19,8 @@ pub(super) struct Tables<'f, 'a, R> {
     pub(super) facts: &'f Facts,
     pub(super) windows: Windows<'a, R>,
     pub(super) order: Endianness,
+    /// The type of a relocation that copies.
+    pub(super) copies: Option<u32>,
 }
 
 /// One symbol, of either class.
@@ -75,7 +77,8 @@ impl RawSymbol {
 impl<'f, 'a, R: ReadAt> Tables<'f, 'a, R> {
     /// Windows of `size` bytes, which is room for any entry of any table.
     pub(super) fn new(file: &'a R, facts: &'f Facts, buf: &'a mut [u8], size: usize) -> Self {
-        Tables { facts, windows: Windows::new(file, buf, size), order: facts.order.endianness() }
+        let copies = relocs::copies(facts.header.machine);
+        Tables { facts, windows: Windows::new(file, buf, size), order: facts.order.endianness(), copies }
     }
 
     /// The `index`th word of 32 bits from `base`.

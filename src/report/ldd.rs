@@ -1,8 +1,8 @@
 //! ldd's own lines, without addresses and without the kernel's object.
 
 use super::escape::escape;
-use crate::closure::{Closure, How, Miss, ObjectId, Outcome, Slot, Want};
-use crate::loader::{Family, Obstacle, musl};
+use crate::closure::{Closure, How, ObjectId, Outcome, Slot, Want};
+use crate::loader::{Family, musl};
 
 /// Appends the lines of one program.
 pub fn ldd(out: &mut String, closure: &Closure) {
@@ -105,38 +105,4 @@ fn not_found(out: &mut String, name: &[u8]) {
     out.push('\t');
     escape(out, name);
     out.push_str(" => not found\n");
-}
-
-/// musl's words for a library that it could not load: the last obstacle's error.
-pub fn musl_words(name: &[u8], miss: &Miss) -> &'static str {
-    match name.len() {
-        0 => return "Invalid argument",
-        256.. if !name.contains(&b'/') => return "No error information",
-        _ => {}
-    }
-    match miss.tried.last().map(|tried| tried.obstacle) {
-        Some(Obstacle::Directory) => "Is a directory",
-        Some(Obstacle::LinkLoop) => "Symbolic link loop",
-        Some(Obstacle::Unreadable) => "Permission denied",
-        Some(
-            Obstacle::TooShort
-            | Obstacle::NotElf
-            | Obstacle::OtherClass
-            | Obstacle::OtherMachine
-            | Obstacle::OtherOrder(_)
-            | Obstacle::NotLoadable
-            | Obstacle::OtherAbi,
-        ) => "Exec format error",
-        Some(Obstacle::BadHeader(words)) => words,
-        Some(Obstacle::NotDirectory) => "Not a directory",
-        Some(Obstacle::NameTooLong) => "Filename too long",
-        Some(
-            Obstacle::Absent
-            | Obstacle::NoDirectory(_)
-            | Obstacle::Errno(_)
-            | Obstacle::Special(_)
-            | Obstacle::Forbidden,
-        )
-        | None => "No such file or directory",
-    }
 }

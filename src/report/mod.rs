@@ -17,7 +17,7 @@ pub use dot::dot;
 pub use escape::{escape, is_plain};
 pub use findings::{details, finding, nobody_asks, problem};
 pub use json::Json;
-pub use ldd::{ldd, musl_words};
+pub use ldd::ldd;
 pub use paths::paths;
 pub use style::Style;
 pub use tree::tree;

@@ -30,5 +30,6 @@ mod symbols;
 mod synth;
 mod tidy;
 mod trees;
+mod unresolved;
 mod world;
 mod worldelf;

@@ -2,11 +2,12 @@
 //! the closure is put into the words of the loader.
 
 use depcollect::closure::{
-    Closure, Files, NotAProgram, Outcome, Seen, Session, Settings, Want, close, open_program,
+    Closure, Files, NotAProgram, Outcome, Seen, Session, Settings, Want, close, glibc_words, musl_words,
+    open_program, symbols,
 };
 use depcollect::elf::Class;
-use depcollect::finding::Severity;
-use depcollect::loader::{Cpu, Family, Launch as Start, Obstacle};
+use depcollect::finding::{Finding, Severity};
+use depcollect::loader::{Cpu, Family, Launch as Start};
 use depcollect::report;
 use depcollect::root::Root;
 
@@ -44,7 +45,11 @@ pub fn answer_in(world: &World, root: &dyn Root) -> Answer {
     let path = world.program.clone();
     match open_program(&mut session, &path) {
         Ok(program) if cannot_exec(world, program.found.file.stat.mode) => kernel("Permission denied"),
-        Ok(program) => answer(world, &close(&mut session, &program)),
+        Ok(program) => {
+            let mut closure = close(&mut session, &program);
+            symbols::check(&mut session, &mut closure);
+            answer(world, &closure)
+        }
         Err(no) => refused(world, &no),
     }
 }
@@ -83,8 +88,12 @@ fn kernel(words: &str) -> Answer {
     Answer { fatal: Some(words.to_owned()), status, ..Answer::default() }
 }
 
+fn env(world: &World, name: &str) -> Option<Vec<u8>> {
+    world.env.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, v)| v.clone())
+}
+
 fn settings(world: &World) -> Settings {
-    let env = |name: &str| world.env.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, v)| v.clone());
+    let env = |name: &str| env(world, name);
     let option = |name: &str| {
         let at = world.options.iter().position(|o| o == name.as_bytes())?;
         world.options.get(at + 1).cloned()
@@ -97,6 +106,7 @@ fn settings(world: &World) -> Settings {
         launch: if matches!(world.launch, Launch::Exec | Launch::Run) { Start::Exec } else { Start::LdSo },
         library_path: option("--library-path").or_else(|| env("LD_LIBRARY_PATH")),
         preload: join(env("LD_PRELOAD"), option("--preload")),
+        bind_now: env("LD_BIND_NOW").is_some_and(|value| !value.is_empty()),
         cwd: world.cwd.clone(),
         cpu: cpu(option("--glibc-hwcaps-mask"), option("--glibc-hwcaps-prepend")),
         no_cache: world.options.iter().any(|o| o == b"--inhibit-cache"),
@@ -180,22 +190,27 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         let words = match &edge.outcome {
             // The auditors of worlds define nothing, and are unloaded again.
             Outcome::Apart => "undefined symbol: la_version".to_owned(),
-            Outcome::Missing(miss) if miss.other_class => "wrong ELF class: ELFCLASS32".to_owned(),
-            Outcome::Missing(_) => "cannot open shared object file".to_owned(),
+            Outcome::Missing(miss) => glibc_words(&edge.name, miss, Class::Elf64).to_owned(),
             Outcome::Dies(death) => death.words.clone(),
             _ => continue,
         };
         let name = String::from_utf8_lossy(&edge.name).into_owned();
         match edge.want {
             Want::PreloadEnv | Want::PreloadFile | Want::Audit => {
-                // Without the error's number.
-                let words = words.strip_suffix(": Error 21").unwrap_or(&words);
+                // Without the error.
+                let errors = [
+                    ": Error 21",
+                    ": Error 20",
+                    ": Error 40",
+                    ": Permission denied",
+                    ": No such file or directory",
+                ];
+                let words = errors.iter().find_map(|error| words.strip_suffix(error)).unwrap_or(&words);
                 answer.ignored.push(format!("{name}: {words}"));
             }
             // A start ends at the first name that is missing, and so does --list.
             Want::Needed | Want::Filter if matches!(world.launch, Launch::Run | Launch::List) => {
-                let dots = if words.ends_with("file") { errno_words(&edge.outcome, &name) } else { "" };
-                answer.fatal = answer.fatal.take().or(Some(format!("{name}: {words}{dots}")));
+                answer.fatal = answer.fatal.take().or(Some(format!("{name}: {words}")));
             }
             _ => {}
         }
@@ -209,7 +224,10 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         return;
     }
     if world.launch == Launch::Run {
-        if answer.status == 0 {
+        answer.fatal = unresolved(closure).next().or(assertion(closure)).filter(|_| answer.status == 0);
+        if answer.fatal.is_some() {
+            answer.status = 127;
+        } else if answer.status == 0 {
             answer.lines = closure
                 .loaded()
                 .skip_while(|id| id.0 != 0)
@@ -219,20 +237,39 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         }
         return;
     }
+    if env(world, "LD_WARN").is_some_and(|value| !value.is_empty()) {
+        let said = |f: &Finding| format!("{} ({})", text(&f.message), text(&f.subject));
+        answer.said.extend(of_symbols(closure).map(said));
+        answer.fatal = assertion(closure);
+        answer.status = if answer.fatal.is_some() { 127 } else { answer.status };
+    }
     let mut text = String::new();
     report::ldd(&mut text, closure);
     answer.lines = text.lines().map(|line| line.trim_start_matches('\t').to_owned()).collect();
 }
 
-/// ld.so has words for few errors.
-fn errno_words(outcome: &Outcome, name: &str) -> &'static str {
-    let Outcome::Missing(miss) = outcome else { return "" };
-    match miss.tried.last().map(|tried| tried.obstacle).filter(|_| name.contains('/')) {
-        Some(Obstacle::Unreadable) => ": Permission denied",
-        Some(Obstacle::NotDirectory | Obstacle::NoDirectory(20)) => ": Error 20",
-        Some(Obstacle::LinkLoop | Obstacle::NoDirectory(40)) => ": Error 40",
-        _ => ": No such file or directory",
-    }
+fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+/// Symbols that are missed at the start.
+fn of_symbols(closure: &Closure) -> impl Iterator<Item = &Finding> {
+    let is_fatal = |f: &&Finding| f.code == "undefined-symbol" && f.severity == Severity::Error;
+    closure.findings.iter().filter(is_fatal)
+}
+
+/// It is the last that is heard of a loader.
+fn assertion(closure: &Closure) -> Option<String> {
+    let is_fatal = |f: &&Finding| f.code == "version-assertion" && f.severity == Severity::Error;
+    closure.findings.iter().any(|f| is_fatal(&f)).then(|| {
+        "dl-lookup.c: 107: check_match: Assertion `version->filename == NULL || \
+         ! _dl_name_match_p (version->filename, map)' failed!"
+            .to_owned()
+    })
+}
+
+fn unresolved(closure: &Closure) -> impl Iterator<Item = String> {
+    of_symbols(closure).map(|f| format!("{}: {}", text(&f.subject), text(&f.message)))
 }
 
 /// What is said when everything is loaded.
@@ -281,7 +318,7 @@ fn musl(world: &World, closure: &Closure, answer: &mut Answer) {
             let by = String::from_utf8_lossy(&closure.object(edge.from).path);
             let words = match miss.tried.is_empty() && !edge.name.is_empty() {
                 true => stale_errno(world),
-                false => report::musl_words(&edge.name, miss),
+                false => musl_words(&edge.name, miss),
             };
             Some(format!("{words} (needed by {by})"))
         }
@@ -311,5 +348,15 @@ fn musl(world: &World, closure: &Closure, answer: &mut Answer) {
             .skip(1)
             .map(|id| String::from_utf8_lossy(&closure.object(id).path).into_owned())
             .collect();
+    }
+    // musl tells of all symbols; the last one is kept.
+    if answer.status == 0
+        && let Some(fatal) = unresolved(closure).last()
+    {
+        answer.fatal = Some(fatal);
+        answer.status = 127;
+        if world.launch == Launch::Run {
+            answer.lines.clear();
+        }
     }
 }

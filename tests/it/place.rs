@@ -28,7 +28,7 @@ impl Store {
     }
 
     fn loader(&self, musl: bool) -> PathBuf {
-        let from = OsStr::from_bytes(World::default_interp(musl));
+        let from = loader_file(musl);
         let to = self.dir.join(if musl { "musl" } else { "glibc" });
         if fs::symlink_metadata(&to).is_err() {
             fs::copy(from, &to).expect("the machine's own loader");
@@ -183,10 +183,16 @@ impl World {
     }
 }
 
+/// The machine's own loader, or glibc's of another release: `DEPCOLLECT_LOADER`.
+fn loader_file(musl: bool) -> PathBuf {
+    let other = std::env::var_os("DEPCOLLECT_LOADER").filter(|_| !musl);
+    other.map_or_else(|| OsStr::from_bytes(World::default_interp(musl)).into(), PathBuf::from)
+}
+
 /// The machine's own loader, read once.
 fn loader_bytes(musl: bool) -> Option<Vec<u8>> {
     static LOADERS: [OnceLock<Option<Vec<u8>>>; 2] = [const { OnceLock::new() }; 2];
-    let read = || fs::read(OsStr::from_bytes(World::default_interp(musl))).ok();
+    let read = || fs::read(loader_file(musl)).ok();
     LOADERS[usize::from(musl)].get_or_init(read).clone()
 }
 

@@ -13,6 +13,8 @@ pub struct Symbols {
     pub data: Vec<Vec<u8>>,
     /// As `data`, but weak.
     pub weak: Vec<Vec<u8>>,
+    /// Data of others of which the program has the only copy (x86-64).
+    pub copied: Vec<Vec<u8>>,
     /// File name and versions; a `?` behind a version makes it weak.
     pub needs: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
     /// The first is the base version, which names the file.
@@ -91,10 +93,11 @@ impl Symbols {
             Symbol { name, info, section, version }
         };
         let defined = self.exports.iter().map(|n| entry(n, 0x11, SHN_DEFINED));
+        let copied = self.copied.iter().map(|n| entry(n, 0x11, SHN_DEFINED));
         let calls = self.calls.iter().map(|n| entry(n, 0x12, SHN_UNDEF));
         let data = self.data.iter().map(|n| entry(n, 0x11, SHN_UNDEF));
         let weak = self.weak.iter().map(|n| entry(n, 0x21, SHN_UNDEF));
-        defined.chain(calls).chain(data).chain(weak).collect()
+        defined.chain(calls).chain(data).chain(weak).chain(copied).collect()
     }
 
     /// Definitions are numbered from 1, needs behind them.
@@ -151,7 +154,8 @@ impl Symbols {
     }
 
     fn write_relocations(&self, out: &mut Out, shift: u64, machine: u16, tags: &mut Vec<(u64, u64)>) {
-        let (calls, data) = (self.calls.len(), self.data.len() + self.weak.len());
+        let (calls, plain) = (self.calls.len(), self.data.len() + self.weak.len());
+        let data = plain + self.copied.len();
         if calls + data == 0 {
             return;
         }
@@ -170,7 +174,8 @@ impl Symbols {
         }
         let rel = out.len() + shift;
         for i in calls..calls + data {
-            write_relocation(out, slot(i), first + i as u64, 6, is_rela);
+            let kind = if i < calls + plain { 6 } else { 5 };
+            write_relocation(out, slot(i), first + i as u64, kind, is_rela);
         }
         if calls > 0 {
             let kind = if is_rela { 7 } else { 17 };

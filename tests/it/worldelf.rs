@@ -8,7 +8,7 @@
 //! | `EXEC`, `REL`, `CORE` | `e_type` |
 //! | `I386`, `AARCH64`, `ARM`, `PPC64`, `S390X`, `RISCV64` | class, order and machine at once |
 //! | `PIE`, `NODEFLIB`, `FLAGS_1 n`, `FLAGS n` | `DF_1_…` |
-//! | `EXPORT a`, `CALL a`, `DATA a`, `WEAK a`, `NOHASH` | symbols |
+//! | `EXPORT a`, `CALL a`, `DATA a`, `WEAK a`, `COPIED a`, `NOHASH` | symbols |
 //! | `VERNEED file V1 V2?`, `VERDEF base V1` | versions |
 //! | `ABINOTE os a b c`, `ISA n`, `BUILDID words`, `DLOPEN text`, `PACKAGE text` | notes |
 //! | `GLIBC 2.41-1 Debian dir…` | what tells a loader's version and directories |
@@ -115,6 +115,7 @@ fn symbols(elf: &mut Elf, key: &str, values: &[&str]) -> bool {
         "CALL" => symbols.calls.extend(words),
         "DATA" => symbols.data.extend(words),
         "WEAK" => symbols.weak.extend(words),
+        "COPIED" => symbols.copied.extend(words),
         "VERDEF" => symbols.defs.extend(words),
         "VERNEED" => symbols.needs.push((words.next().expect("VERNEED file version"), words.collect())),
         "NOHASH" => symbols.no_hash = true,
