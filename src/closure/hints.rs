@@ -18,7 +18,9 @@ pub struct Elsewhere {
 /// Where libraries are installed by people and packages.
 const PLACES: [&[u8]; 8] =
     [b"/lib", b"/lib32", b"/lib64", b"/opt", b"/usr/lib", b"/usr/lib32", b"/usr/lib64", b"/usr/local"];
-const DEEPEST: usize = 8;
+/// Enough for `/usr/local/lib/python3.11/dist-packages/numpy.libs` and for a JVM. A
+/// hint must not cost more than the answer: trees of data go much deeper.
+const DEEPEST: usize = 4;
 const MOST_NAMES: usize = 200_000;
 
 impl Elsewhere {
