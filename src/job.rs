@@ -3,8 +3,6 @@
 
 use std::path::PathBuf;
 
-use crate::loader::Cpu;
-
 /// The whole of one run.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -29,9 +27,6 @@ pub struct Job {
     /// How many threads are worth starting. Asked only if there is work for
     /// several: the answer costs a tenth of a whole short run.
     pub threads: fn() -> usize,
-    /// This machine's processor, for loaders that run on it. Asked only if an
-    /// answer depends on it.
-    pub processor: Option<fn() -> Option<Cpu>>,
 }
 
 #[derive(Debug, Clone)]

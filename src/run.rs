@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use crate::cli;
 use crate::closure::{Files, Session, Settings};
 use crate::finding::Exit;
 use crate::job::{Job, Levels, LibraryPath, Task};
@@ -71,7 +72,8 @@ fn settings(job: &Job) -> Vec<(Option<&'static str>, Settings)> {
         preload: job.preload.clone(),
         bind_now: job.bind_now,
         cwd: inputs::cwd_in_root(job),
-        processor: job.processor,
+        // Asked only if an answer depends on it: a virtual machine traps each question.
+        processor: job.is_own_root.then_some(cli::this_machine),
         levels: None,
         conf: job.conf,
         no_cache: false,

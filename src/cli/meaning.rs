@@ -12,7 +12,6 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use super::args::{self, Cli, Command};
-use super::cpu;
 use crate::job::{Colours, Format, Job, Levels, LibraryPath, ListTask, Task};
 
 /// Where a foreign root has its programs.
@@ -53,7 +52,6 @@ pub fn job(cli: Cli) -> Result<Job, String> {
         quiet: output.quiet,
         colour: colours(output.color),
         threads,
-        processor: is_own_root.then_some(cpu::this_machine),
     };
     Ok(job)
 }

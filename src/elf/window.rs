@@ -163,6 +163,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_cut_off_in_the_last_page_reads_as_zeros() {
+        let bytes = vec![1u8; 5000];
+        let mut buf = [0; 256];
+        let mut windows = Windows::new(&bytes[..], &mut buf, 64);
+        for (offset, expected) in
+            [(0, true), (4999, true), (5000, true), (8191, true), (8192, false), (1 << 40, false)]
+        {
+            assert_eq!(windows.reads_as_zeros(offset).unwrap(), expected, "{offset}");
+        }
+    }
+
+    #[test]
     fn any_span_of_any_window_size_is_as_in_memory() {
         let file: Vec<u8> = (0..3000u32).map(|i| (i % 251) as u8).collect();
         for (size, windows) in [(64, 1), (64, 4), (100, 3), (1024, 2), (4096, 1)] {

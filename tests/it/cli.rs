@@ -11,7 +11,7 @@ use crate::world::World;
 
 const LOADER: &str = "no-loader
 /lib64/ld-linux-x86-64.so.2: SONAME ld-linux-x86-64.so.2; \
-    GLIBC 2.41-1 Debian /lib/x86_64-linux-gnu/ /usr/lib/x86_64-linux-gnu/ /lib/ /usr/lib/
+    GLIBC 2.40-1 Debian /lib/x86_64-linux-gnu/ /usr/lib/x86_64-linux-gnu/ /lib/ /usr/lib/
 ";
 
 /// A program with a shared library, a missing one and one that only ld.so.conf names.
