@@ -147,7 +147,7 @@ impl Bench {
 
 /// `/dev/shm`, if programs may be started there, also setuid: thousands of
 /// small trees are no work for a journal.
-fn memory_dir() -> Option<PathBuf> {
+pub fn memory_dir() -> Option<PathBuf> {
     let mounts = fs::read_to_string("/proc/mounts").ok()?;
     let options = mounts.lines().find_map(|l| l.strip_prefix("tmpfs /dev/shm tmpfs ")?.split(' ').next())?;
     let is_fit = !options.split(',').any(|o| matches!(o, "noexec" | "nosuid" | "ro"));

@@ -18,6 +18,7 @@ use depcollect::root::dir::DirRoot;
 use depcollect::root::mem::MemRoot;
 use depcollect::root::{Opened, open_in};
 
+use crate::judge::memory_dir;
 use crate::ldtree::Tree;
 use crate::need::skip;
 use crate::rng::Rng;
@@ -96,7 +97,8 @@ struct Bench {
 impl Bench {
     fn new() -> Option<Bench> {
         let version = ldconfig_version()?;
-        let scratch = tempfile::tempdir().unwrap();
+        let place = memory_dir().unwrap_or_else(std::env::temp_dir);
+        let scratch = tempfile::tempdir_in(place).unwrap();
         let builtin = builtin_dirs(scratch.path());
         Some(Bench { version, builtin, scratch })
     }
