@@ -68,18 +68,15 @@ fn look(
     let mut entries = RawDir::new(&*dir, buffer);
     while let Some(Ok(entry)) = entries.next() {
         let name = entry.file_name();
-        match entry.file_type() {
-            FileType::RegularFile => {
-                let mut head = [0; 4];
-                let Ok(file) = openat(&*dir, name, FILE, Mode::empty()) else { continue };
-                let read = rustix::io::pread(&file, &mut head, 0);
-                counts.0 += usize::from(read.is_ok());
-                counts.1 += usize::from(head == *b"\x7fELF");
-            }
-            FileType::Directory if !matches!(name.to_bytes(), b"." | b"..") => {
-                below.push((Some(Arc::clone(&dir)), name.to_owned()));
-            }
-            _ => {}
+        let kind = entry.file_type();
+        if kind == FileType::RegularFile {
+            let mut head = [0; 4];
+            let Ok(file) = openat(&*dir, name, FILE, Mode::empty()) else { continue };
+            let read = rustix::io::pread(&file, &mut head, 0);
+            counts.0 += usize::from(read.is_ok());
+            counts.1 += usize::from(head == *b"\x7fELF");
+        } else if kind == FileType::Directory && !matches!(name.to_bytes(), b"." | b"..") {
+            below.push((Some(Arc::clone(&dir)), name.to_owned()));
         }
     }
     below
