@@ -38,11 +38,12 @@ fn main() {
     }
 }
 
-type Section = fn(&str);
+/// A part of the table: its name, and what measures it.
+type Section = (&'static str, fn(&str));
 
 fn table(binary: &str, parts: &[&str]) {
     let wanted = |part: &str| parts.is_empty() || parts.contains(&part);
-    let sections: [(&str, Section); 5] = [
+    let sections: [Section; 5] = [
         ("one", one_program),
         ("bin", all_programs),
         ("tree", whole_tree),

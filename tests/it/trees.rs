@@ -100,6 +100,12 @@ fn run(musl: bool) {
             // round in circles: there is no answer.
             continue;
         }
+        // An older release (`DEPCOLLECT_LOADER`) takes a newer option for the program,
+        // and fails its own assertion where a filtee goes before that.
+        let is_of_old = |why: &str| why.starts_with("--") || why.contains("l_searchlist.r_list[0] == map");
+        if real.fatal.as_deref().is_some_and(is_of_old) {
+            continue;
+        }
         // Started for real beside ld.so and without a libc, ld.so misses `calloc`.
         // The libraries of these worlds define nothing at all.
         if real.fatal.as_deref().is_some_and(|why| why.contains("undefined symbol: calloc")) {
