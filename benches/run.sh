@@ -25,5 +25,5 @@ out=${CARGO_TARGET_DIR:-target}/$target/release/depcollect
 printf '%s, %s CPUs, Linux %s, %s; %s; %s; %s; %s\n' \
     "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" "$(uname -r)" \
     "$(. /etc/os-release && echo "$PRETTY_NAME")" "$(ldd --version | head -n 1)" \
-    "$(libtree --version)" "$(rustc --version)" "$(date +%Y-%m)"
+    "libtree $(libtree --version)" "$(rustc --version)" "$(date +%Y-%m)"
 exec cargo bench -q --target "$target" --bench speed -- "$out" "$@"

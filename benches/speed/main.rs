@@ -18,7 +18,6 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use growth::Shape;
 use race::{Rival, race};
@@ -83,7 +82,7 @@ fn one_program(binary: &str) {
             Rival::once("ldd", &["ldd", &path]),
         ];
         let times = race(&rivals, 101);
-        let listed = Command::new(binary).args(["list", &path]).output().unwrap();
+        let listed = race::quiet(binary).args(["list", &path]).output().unwrap();
         let libraries = listed.stdout.iter().filter(|&&b| b == b'\n').count();
         print!("| {name} | {libraries} |");
         (0..4).for_each(|who| print!(" {:.2} ms |", times.of(who)));
@@ -118,7 +117,7 @@ fn all_programs(binary: &str) {
 
 fn whole_tree(binary: &str) {
     let own = std::env::current_exe().unwrap();
-    let bare = Command::new(&own).args(["bare", "/usr"]).output().unwrap();
+    let bare = race::quiet(own.to_str().unwrap()).args(["bare", "/usr"]).output().unwrap();
     println!("\n### All of /usr ({})\n", String::from_utf8_lossy(&bare.stdout).trim_end());
     let rivals = [
         Rival::once("`depcollect list /usr`", &[binary, "list", "/usr"]),
@@ -136,7 +135,7 @@ fn whole_tree(binary: &str) {
 fn growth(binary: &str) {
     println!("\n### Growth: so many files in one call\n\n| files | time | per file |\n|--:|--:|--:|");
     let files = elf_files(&["/usr/bin", "/usr/sbin", "/usr/lib", "/usr/libexec", "/usr/local"]);
-    for count in [1, 10, 100, 1000, 3000].into_iter().filter(|count| *count <= files.len()) {
+    for count in [1, 10, 100, 1000, 3000, files.len()].into_iter().filter(|count| *count <= files.len()) {
         let some: Vec<String> = (0..count).map(|n| files[n * files.len() / count].clone()).collect();
         let times = race(&[Rival::with_all("", &[binary, "list"], &some)], if count > 100 { 11 } else { 51 });
         println!("| {count} | {:.2} ms | {:.1} µs |", times.of(0), times.of(0) * 1e3 / count as f64);
@@ -182,7 +181,7 @@ fn calls(binary: &str) {
 
 fn count_calls(command: &[&str]) -> Option<f64> {
     let output =
-        Command::new("strace").args(["-f", "-c", "-U", "calls,name", "--"]).args(command).output().ok()?;
+        race::quiet("strace").args(["-f", "-c", "-U", "calls,name", "--"]).args(command).output().ok()?;
     let text = String::from_utf8(output.stderr).ok()?;
     let total = text.lines().find(|line| line.trim_end().ends_with("total"))?;
     total.split_whitespace().next()?.parse().ok()
@@ -194,7 +193,7 @@ fn peak_kib(command: &[String]) -> Option<f64> {
 
 /// What GNU time says of a run.
 fn resource(command: &[&str], format: &str) -> Option<f64> {
-    let mut time = Command::new("/usr/bin/time");
+    let mut time = race::quiet("/usr/bin/time");
     let output = time.args(["-q", "-f", format, "--"]).args(command).output().ok()?;
     String::from_utf8_lossy(&output.stderr).lines().last()?.trim().parse().ok()
 }

@@ -125,7 +125,7 @@ impl Bench {
 fn ldconfig_writes_what_we_say() {
     let Some(bench) = Bench::new() else { return skip("no ldconfig of x86-64 that may chroot") };
     let mut total = 0;
-    for seed in 0..count("DEPCOLLECT_TREES", 60) {
+    for seed in 0..count("DEPCOLLECT_CONFS", 60) {
         let root = bench.tree(seed);
         let ours = bench.ours(&DirRoot::open(&root).unwrap());
         let real = Cache::parse(real(&root), bench.abi()).unwrap();
