@@ -81,6 +81,13 @@ const WORDS: [&str; 21] = [
     "musl-path",
 ];
 
+/// Where filters go round in circles, ld.so goes on until its memory or its
+/// time has run out, and says what happens to be the last thing that failed.
+fn are_both_lost(said: &Answer, real: &Answer) -> bool {
+    let is_circle = said.fatal.as_deref().is_some_and(|why| why.ends_with("filters go round in circles"));
+    is_circle && real.status != 0
+}
+
 fn run(musl: bool) {
     if let Err(why) = judge::bench() {
         return need::skip(why);
@@ -114,7 +121,8 @@ fn run(musl: bool) {
         for judge in rows::judges().iter().filter(|j| j.answers_for_all) {
             let differs = |text: &str| {
                 let world = World::parse(text);
-                (judge.answer)(&world) != (REAL.answer)(&world)
+                let (said, real) = ((judge.answer)(&world), (REAL.answer)(&world));
+                said != real && !are_both_lost(&said, &real)
             };
             if differs(&text) {
                 let small = shrink(&text, &differs);
