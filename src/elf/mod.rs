@@ -297,6 +297,11 @@ impl Facts {
         self.flags_1 & FLAG_1_PIE != 0
     }
 
+    /// What a debugger reads beside a stripped file: there is nothing to load.
+    pub fn is_debug_file(&self) -> bool {
+        self.header.e_type == ET_DYN && self.interp.is_none() && !self.has_dynamic
+    }
+
     pub fn kind(&self) -> Kind {
         let has_names = self.soname.is_some() || !self.asks.is_empty();
         match (self.header.e_type, self.interp.is_some()) {

@@ -164,7 +164,7 @@ fn judge_unfit(unfit: &Unfit, target: &Target, about: &mut dyn FnMut() -> Arc<Ab
 
 /// The header's fields in the order in which glibc looks at them.
 fn verify(header: &Header, target: &Target, about: &mut dyn FnMut() -> Arc<About>) -> Option<Obstacle> {
-    let [.., osabi, abiversion] = header.ident[..9] else { unreachable!("nine of sixteen bytes") };
+    let (osabi, abiversion) = (header.ident[7], header.ident[8]);
     let same_class = header.class() == Some(target.class);
     let same_order = header.order() == Some(target.order);
     let same_machine = machine::matches(target, header);

@@ -114,6 +114,10 @@ fn named(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Named {
     }
     let path = in_path(job, session, word).unwrap_or_else(|| word.to_vec());
     match open_program(session, &path) {
+        Ok(program) if program.found.facts().is_debug_file() => {
+            let cause = "it is a debug file: there is nothing to load in it";
+            Named::Problem(Problem::new(&path, "list", cause.into()))
+        }
         Ok(program) => Named::Program(program),
         Err(NotAProgram::Seen(Seen::Directory)) => Named::Directory(path),
         Err(no) => Named::Problem(problem_of(session, &path, &no)),
@@ -269,7 +273,7 @@ impl Entry {
         match self {
             Entry::Unread { cause, .. } => Some(Input::Problem(Problem::new(&shown, "read", cause))),
             Entry::Elf { dir, name, file, .. } => match &file.elf {
-                Ok(facts) if facts.kind() == Kind::Other => None,
+                Ok(facts) if facts.kind() == Kind::Other || facts.is_debug_file() => None,
                 Ok(_) => {
                     let found = session.adopt(&dir, &name, file)?;
                     Some(Input::Program(Program { path: shown, found }))

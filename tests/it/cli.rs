@@ -187,7 +187,7 @@ fn what_cannot_be_looked_at_is_named_with_its_cause() {
     let long = "x".repeat(100);
     let world = format!(
         "/t/script \"#!/bin/sh\"\n/t/empty \"\"\n/t/text \"{long}\"\n/t/pe \"MZ{long}\"\n/t/fifo |\n/t/loop -> loop\n\
-         /t/macho \"\\xcf\\xfa\\xed\\xfe{long}\"\n/t/cut: NEEDED libA.so; CUT 100\n/t/rel: REL\n/t/n\\n\\x1b[31m\\xff \"{long}\""
+         /t/macho \"\\xcf\\xfa\\xed\\xfe{long}\"\n/t/cut: NEEDED libA.so; CUT 100\n/t/rel: REL\n/t/debug: NODYNAMIC\n/t/n\\n\\x1b[31m\\xff \"{long}\""
     );
     let bench = Bench::of(&world);
     let rows = [
@@ -203,6 +203,7 @@ fn what_cannot_be_looked_at_is_named_with_its_cause() {
         ("/t/loop", "cannot open `/t/loop`: Too many levels of symbolic links\n"),
         ("/t/cut", "cannot list `/t/cut`: it is damaged or cut short: the program headers\n"),
         ("/t/rel", "cannot list `/t/rel`: an object or core file is not loaded by a loader\n"),
+        ("/t/debug", "cannot list `/t/debug`: it is a debug file: there is nothing to load in it\n"),
         ("/t/none", "cannot open `/t/none`: No such file or directory\n"),
         ("none", "cannot open `none`: No such file or directory\n"),
     ];
