@@ -33,6 +33,113 @@ pub struct Job {
 pub enum Task {
     List(ListTask),
     Why { program: Vec<u8>, library: Vec<u8>, all: bool },
+    Collect(Box<CollectTask>),
+    Check(CheckTask),
+}
+
+/// What `collect` is to bring together, and where to.
+#[derive(Debug, Clone)]
+pub struct CollectTask {
+    pub programs: Vec<Placed>,
+    pub dist: PathBuf,
+    pub include: Vec<Placed>,
+    /// Anchored globs on a path in the image or a name that is asked for.
+    pub exclude: Vec<Vec<u8>>,
+    pub mkdir: Vec<Vec<u8>>,
+    /// Where it stands, and its text.
+    pub symlink: Vec<(Vec<u8>, Vec<u8>)>,
+    pub data: Data,
+    pub layout: Layout,
+    /// The unpacked base image that the tree goes over.
+    pub onto: Option<PathBuf>,
+    pub ld_cache: LdCache,
+    pub allow_missing: bool,
+    pub force: bool,
+    pub dry_run: bool,
+    pub output: Output,
+    /// The report as `depcollect/1` on stdout.
+    pub json: bool,
+    /// No file is newer than this, in seconds.
+    pub epoch: Option<i64>,
+}
+
+/// `SRC` or `SRC:DEST`, as typed: whether a colon parts it shows when a file of
+/// the whole name is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    pub word: Vec<u8>,
+}
+
+/// What an image needs beside programs, as far as it was typed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Data {
+    pub ca_certs: Option<CaCerts>,
+    pub tz: Option<Zones>,
+    pub user: Option<User>,
+    /// Names of locales.
+    pub locales: Vec<Vec<u8>>,
+    pub nsswitch: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CaCerts {
+    /// The bundle of the root.
+    OfRoot,
+    /// A file of the host: a company's own.
+    File(PathBuf),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Zones {
+    All,
+    Named(Vec<Vec<u8>>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    pub name: Vec<u8>,
+    pub uid: u32,
+    pub gid: u32,
+}
+
+/// Where the directories go that one release has at the top and another in `usr`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Layout {
+    #[default]
+    AsFound,
+    /// `/lib` is a link to `usr/lib`.
+    Merged,
+    /// `/lib` is a directory.
+    Split,
+}
+
+/// Whether an `ld.so.cache` is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LdCache {
+    /// If something would not be found otherwise, with just that.
+    #[default]
+    Auto,
+    /// With every library.
+    Always,
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Output {
+    #[default]
+    Dir,
+    Tar,
+}
+
+/// What `check` is to look at.
+#[derive(Debug, Clone)]
+pub struct CheckTask {
+    pub tree: PathBuf,
+    /// Those to be started; all of the tree if there is none.
+    pub programs: Vec<Vec<u8>>,
+    /// A library that no program reaches is an error.
+    pub strict: bool,
+    pub json: bool,
 }
 
 /// What `list` is to show, and how.

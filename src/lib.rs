@@ -1,4 +1,5 @@
-//! `depcollect` predicts what the dynamic loader opens for a program.
+//! `depcollect` predicts what the dynamic loader opens for a program, and makes
+//! a tree of it that works as the root of an image.
 //!
 //! The modules stand in the order in which data flows through them; a module
 //! uses only those above it (`tests/it/tidy.rs` rejects any other arrow).
@@ -16,6 +17,14 @@ pub mod root;
 pub mod loader;
 
 pub mod closure;
+
+pub mod needs;
+
+pub mod plan;
+
+pub mod check;
+
+pub mod output;
 
 pub mod report;
 

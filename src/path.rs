@@ -1,9 +1,10 @@
-//! Two kinds of place inside a root. A third one, a path of the host, is std's
-//! `Path` and never meets these.
+//! Three kinds of place: two inside a root, one in the image to be made. A path of
+//! the host is std's `Path` and never meets these.
 //!
 //! Both are bytes: a file system and an ELF file know no encoding. They are
 //! escaped once, when shown (`report::escape`).
 
+use std::cmp::Ordering;
 use std::fmt;
 
 /// A path as somebody wrote it, relative or absolute. It may hold `..`, `//`
@@ -66,6 +67,81 @@ impl RealPath {
     }
 }
 
+/// An absolute path in an image, without `.`, `..`, `//` or NUL. It may pass
+/// links of the image: the plan follows them when something is put there.
+/// Ordered by components: what lies in a directory stands directly behind it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ImagePath(Vec<u8>);
+
+impl Ord for ImagePath {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // No component holds a NUL: a slash counts as less than any byte of one.
+        let weight = |b: &u8| if *b == b'/' { 0 } else { *b };
+        self.0.iter().map(weight).cmp(other.0.iter().map(weight))
+    }
+}
+
+impl PartialOrd for ImagePath {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl ImagePath {
+    pub fn top() -> Self {
+        ImagePath(b"/".to_vec())
+    }
+
+    /// `None` for what is relative or would go up.
+    pub fn parse(path: &[u8]) -> Option<Self> {
+        if path.first() != Some(&b'/') || path.contains(&0) {
+            return None;
+        }
+        let mut names = path.split(|&b| b == b'/').filter(|name| !matches!(*name, b"" | b"."));
+        names.try_fold(ImagePath::top(), |at, name| (name != b"..").then(|| at.join(name)))
+    }
+
+    /// The entry `name` of this directory. `name` is a single component.
+    pub fn join(&self, name: &[u8]) -> Self {
+        ImagePath(RealPath(self.0.clone()).join(name).0)
+    }
+
+    /// The directory that holds it. The top is in none.
+    pub fn parent(&self) -> Option<Self> {
+        if self.0.len() == 1 { None } else { dirname(&self.0).map(|dir| ImagePath(dir.to_vec())) }
+    }
+
+    /// The last component; nothing for the top.
+    pub fn name(&self) -> &[u8] {
+        basename(&self.0)
+    }
+
+    pub fn components(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
+        self.0.split(|&b| b == b'/').filter(|name| !name.is_empty())
+    }
+
+    /// What is left of it below `dir`, without a slash in front. `None`: it is not there.
+    pub fn below(&self, dir: &ImagePath) -> Option<&[u8]> {
+        let rest = self.0.strip_prefix(&dir.0[..])?;
+        match (dir.0.len(), rest) {
+            (1, rest) => Some(rest),
+            (_, [b'/', rest @ ..]) => Some(rest),
+            (_, []) => Some(b""),
+            (_, _) => None,
+        }
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<RealPath> for ImagePath {
+    fn from(path: RealPath) -> Self {
+        ImagePath(path.0)
+    }
+}
+
 /// The part before the last slash, as `dirname` counts it: `/` for `/x`, and
 /// nothing for a bare name.
 pub fn dirname(path: &[u8]) -> Option<&[u8]> {
@@ -84,8 +160,51 @@ impl fmt::Debug for RawPath {
     }
 }
 
+impl fmt::Debug for ImagePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.escape_ascii())
+    }
+}
+
 impl fmt::Debug for RealPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.escape_ascii())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_an_image_is_absolute_and_does_not_go_up() {
+        let rows: [(&str, Option<&str>); 8] = [
+            ("/usr/lib", Some("/usr/lib")),
+            ("//usr/./lib/", Some("/usr/lib")),
+            ("/", Some("/")),
+            ("/...", Some("/...")),
+            ("usr", None),
+            ("", None),
+            ("/usr/../etc", None),
+            ("/a\0b", None),
+        ];
+        for (text, expected) in rows {
+            let parsed = ImagePath::parse(text.as_bytes());
+            assert_eq!(parsed.as_ref().map(ImagePath::as_bytes), expected.map(str::as_bytes), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn below_is_counted_in_components() {
+        let path = |text: &str| ImagePath::parse(text.as_bytes()).unwrap();
+        for (whole, dir, expected) in [
+            ("/usr/lib/x", "/usr", Some("lib/x")),
+            ("/usr/lib/x", "/", Some("usr/lib/x")),
+            ("/usr", "/usr", Some("")),
+            ("/usrlib", "/usr", None),
+            ("/usr", "/usr/lib", None),
+        ] {
+            assert_eq!(path(whole).below(&path(dir)), expected.map(str::as_bytes), "{whole} in {dir}");
+        }
     }
 }

@@ -12,6 +12,8 @@ use crate::job::{Job, Levels, LibraryPath, Task};
 use crate::loader::Launch;
 use crate::root::dir::DirRoot;
 
+mod check;
+mod collect;
 mod inputs;
 mod list;
 mod render;
@@ -55,6 +57,11 @@ pub fn run(job: &Job, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, 
             let mut session = Session::new(&root, &files, &settings[0].1);
             why::why(job, &mut session, program, library, *all, &mut streams)
         }
+        Task::Collect(task) => {
+            let scene = Scene { root: &root, files: &files, settings: &settings };
+            collect::collect(job, task, &scene, &mut streams)
+        }
+        Task::Check(task) => check::check(job, task, &mut streams),
     }
 }
 

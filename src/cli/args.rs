@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use super::collecting::{CHECK_EXAMPLES, COLLECT_EXAMPLES, Check, Collect};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Says what the dynamic loader would open, without running anything.
@@ -22,6 +23,13 @@ pub enum Command {
     /// Tell who asks for a library, and by which chain.
     #[command(after_help = WHY_EXAMPLES)]
     Why(Why),
+    /// Copy programs with all they load into a tree that works as the root of an
+    /// image. The word `collect` may be left out.
+    #[command(after_help = COLLECT_EXAMPLES)]
+    Collect(Box<Collect>),
+    /// Tell whether a tree is loadable as `/`.
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(Check),
 }
 
 const LIST_EXAMPLES: &str = "Examples:
@@ -83,7 +91,7 @@ pub struct Why {
 
 // What decides which file is found.
 // No doc comment: clap would take it for the command's own.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Search")]
 pub struct Search {
     /// Take DIR for `/`: an unpacked image or sysroot, of any architecture.

@@ -7,11 +7,12 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::args::{self, Cli, Command};
+use super::args::{self, Cli, Command, Search};
+use super::collecting;
 use crate::job::{Colours, Format, Job, Levels, LibraryPath, ListTask, Task};
 
 /// Where a foreign root has its programs.
@@ -28,6 +29,19 @@ pub fn job(cli: Cli) -> Result<Job, String> {
         Command::Why(why) => {
             let (program, library) = (why.program.into_vec(), why.library.into_vec());
             (Task::Why { program, library, all: why.all }, why.search, why.output)
+        }
+        Command::Collect(args) => {
+            let listed = args.from.map_or(Ok(Vec::new()), |from| programs_of(&from, args.null))?;
+            let task = collecting::collect(args.words, listed, args.contents, args.tree, epoch()?)?;
+            (Task::Collect(Box::new(task)), args.search, args.output)
+        }
+        Command::Check(args) => {
+            let search = Search { root: Some(args.tree.clone()), ..Search::default() };
+            (
+                Task::Check(collecting::check(args.tree, args.programs, args.strict, args.format)),
+                search,
+                args.output,
+            )
         }
     };
     let is_own_root = search.root.as_ref().is_none_or(|root| root.as_os_str() == "/");
@@ -54,6 +68,29 @@ pub fn job(cli: Cli) -> Result<Job, String> {
         threads,
     };
     Ok(job)
+}
+
+/// The programs of `--from`: one a line.
+fn programs_of(from: &Path, nul: bool) -> Result<Vec<Vec<u8>>, String> {
+    let read = match from.as_os_str().as_encoded_bytes() {
+        b"-" => {
+            let mut bytes = Vec::new();
+            std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+        }
+        _ => std::fs::read(from),
+    };
+    let bytes = read.map_err(|error| format!("cannot read `{}`: {error}", from.display()))?;
+    let end = if nul { 0 } else { b'\n' };
+    Ok(bytes.split(|&b| b == end).filter(|word| !word.is_empty()).map(<[u8]>::to_vec).collect())
+}
+
+fn epoch() -> Result<Option<i64>, String> {
+    let Some(value) = env::var_os("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let seconds = value.to_str().and_then(|text| text.parse::<i64>().ok()).filter(|&n| n >= 0);
+    let wrong = || format!("SOURCE_DATE_EPOCH is no number of seconds: `{}`", value.to_string_lossy());
+    seconds.map(Some).ok_or_else(wrong)
 }
 
 fn threads() -> usize {

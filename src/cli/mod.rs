@@ -2,9 +2,18 @@
 //! environment and the working directory are read here and nowhere else.
 
 mod args;
+mod collecting;
 mod cpu;
 mod meaning;
+mod words;
+
+use clap::Parser;
 
 pub use args::Cli;
 pub use cpu::this_machine;
 pub use meaning::job;
+
+/// The arguments of this process, understood or explained.
+pub fn parse() -> Cli {
+    Cli::parse_from(words::with_command(std::env::args_os().collect()))
+}

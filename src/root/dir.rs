@@ -237,6 +237,12 @@ impl Root for DirRoot {
         RealPath::top().join_all(names.into_iter().rev())
     }
 
+    fn dir_stat(&self, dir: DirId) -> io::Result<Stat> {
+        // fstat answers for an `O_PATH` descriptor too.
+        let fd = self.fd(dir)?;
+        Ok(stat_of(&retry_on_intr(|| fs::fstat(fd.as_fd()))?))
+    }
+
     fn search(&self, dir: DirId) -> io::Result<()> {
         let node = self.node(dir);
         if !node.searchable.load(Ordering::Relaxed) {
@@ -303,15 +309,18 @@ pub(super) fn openat(
 
 pub(super) fn stat(fd: &OwnedFd) -> io::Result<(FileType, Stat)> {
     let s = retry_on_intr(|| fs::fstat(fd))?;
-    let stat = Stat {
+    Ok((FileType::from_raw_mode(s.st_mode), stat_of(&s)))
+}
+
+fn stat_of(s: &fs::Stat) -> Stat {
+    Stat {
         id: FileId { dev: s.st_dev as _, ino: s.st_ino as _ },
         mode: s.st_mode & 0o7777,
         uid: s.st_uid,
         gid: s.st_gid,
         len: u64::try_from(s.st_size).unwrap_or(0),
         times: [s.st_mtime as _, s.st_mtime_nsec as _, s.st_ctime as _, s.st_ctime_nsec as _],
-    };
-    Ok((FileType::from_raw_mode(s.st_mode), stat))
+    }
 }
 
 /// What a directory entry is, where the file system left it open. `None` if

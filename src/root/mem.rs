@@ -200,6 +200,10 @@ impl Root for MemRoot {
         RealPath::top().join_all(names.into_iter().rev())
     }
 
+    fn dir_stat(&self, dir: DirId) -> io::Result<Stat> {
+        Ok(self.stat(dir.0 as usize, 0))
+    }
+
     fn search(&self, dir: DirId) -> io::Result<()> {
         allows(self.dir_of(dir).0, SEARCH)
     }

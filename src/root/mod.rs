@@ -17,6 +17,7 @@ pub mod mem;
 mod resolve;
 mod slab;
 pub mod walk;
+mod xattr;
 
 pub use resolve::{Links, Resolved, open_in, resolve, resolve_dir};
 
@@ -46,6 +47,15 @@ pub struct Stat {
     pub len: u64,
     /// Modification and change time, to notice a file that changes meanwhile.
     pub times: [i64; 4],
+}
+
+/// Whose something is, and who may do what with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Permission bits, with setuid, setgid and sticky.
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
 }
 
 /// What stands at one name of a directory, as a walk sees it.
@@ -115,10 +125,25 @@ pub trait Root: Sync {
 
     fn real_path(&self, dir: DirId) -> RealPath;
 
+    /// Whose a directory is, and who may do what in it.
+    fn dir_stat(&self, dir: DirId) -> io::Result<Stat>;
+
     /// Whether names may be looked up in `dir`. The kernel asks this before
     /// `.` and `..` too.
     fn search(&self, _dir: DirId) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl Access {
+    pub const fn of_root(mode: u32) -> Access {
+        Access { mode, uid: 0, gid: 0 }
+    }
+}
+
+impl Stat {
+    pub fn access(&self) -> Access {
+        Access { mode: self.mode, uid: self.uid, gid: self.gid }
     }
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which data flows; a module uses itself and what is listed.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("bytes", &[]),
     ("finding", &[]),
     ("intern", &[]),
@@ -16,11 +16,18 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("root", &["bytes", "intern", "path"]),
     ("loader", &["bytes", "elf", "intern", "path"]),
     ("closure", &["bytes", "elf", "finding", "intern", "loader", "path", "root"]),
-    ("report", &["closure", "elf", "finding", "intern", "loader", "path", "root"]),
+    ("needs", &["bytes", "closure", "elf", "finding", "intern", "job", "loader", "path", "root"]),
+    ("plan", &["bytes", "closure", "elf", "finding", "intern", "job", "loader", "needs", "path", "root"]),
+    ("check", &["closure", "elf", "finding", "intern", "loader", "path", "plan", "root"]),
+    ("output", &["bytes", "intern", "needs", "path", "plan", "root"]),
+    ("report", &["closure", "elf", "finding", "intern", "loader", "path", "plan", "root"]),
     ("cli", &["job", "loader"]),
     (
         "run",
-        &["bytes", "cli", "closure", "elf", "finding", "intern", "job", "loader", "path", "report", "root"],
+        &[
+            "bytes", "check", "cli", "closure", "elf", "finding", "intern", "job", "loader", "needs",
+            "output", "path", "plan", "report", "root",
+        ],
     ),
 ];
 
