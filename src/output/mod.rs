@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::path::ImagePath;
 use crate::plan::{Content, Source};
-use crate::root::{DirId, OpenFile, Opened, Root, dir, resolve};
+use crate::root::{self, DirId, OpenFile, Opened, Root, resolve};
 
 /// Where contents come from.
 #[derive(Clone, Copy)]
@@ -64,7 +64,7 @@ impl Sources<'_> {
                 Opened::File(open) => (open, stat),
                 Opened::Dir(_) | Opened::Link(_) | Opened::Special(_) => return Err(changed()),
             },
-            Source::Host { path, stat } => (dir::open_host_file(path)?, stat),
+            Source::Host { path, stat } => (root::dir::open_host_file(path)?, stat),
             Source::Made(_) => unreachable!("its bytes are at hand"),
         };
         if open.stat == *stat { Ok(open) } else { Err(changed()) }
@@ -73,4 +73,12 @@ impl Sources<'_> {
 
 fn changed() -> io::Error {
     io::Error::other("it changed while it was being copied")
+}
+
+pub mod dir;
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
 }

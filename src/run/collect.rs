@@ -1,14 +1,168 @@
-//! `collect`: what is wanted, a plan of it, the plan checked, the tree written.
+//! `collect`: what was named, what that loads, a plan of it, the plan checked,
+//! the tree written.
 
+use std::os::unix::ffi::OsStrExt;
+
+use self::closing::Closer;
+use self::findings::of_starts;
+use self::inputs::{Input, Inputs};
+use self::planning::plan_of;
+use super::inputs::Problem;
 use super::{Failure, Scene, Streams};
-use crate::finding::Exit;
+use crate::finding::{Exit, Finding, Severity};
 use crate::job::{CollectTask, Job};
+use crate::output::{self, Options, Sources};
+use crate::plan::{self, Excluded, Glob, Plan, Start};
+use crate::report::{self, Collection, Style, Written};
+
+mod closing;
+mod findings;
+mod inputs;
+mod planning;
+mod script;
+mod tree;
 
 pub(super) fn collect(
-    _job: &Job,
-    _task: &CollectTask,
-    _scene: &Scene<'_>,
-    _streams: &mut Streams<'_>,
+    job: &Job,
+    task: &CollectTask,
+    scene: &Scene<'_>,
+    streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
-    Err(Failure::Usage("`collect` is not built yet".into()))
+    let mut log = Log { job, task, streams, findings: Vec::new(), exit: Exit::Fine };
+    let mut closer = Closer::new(scene);
+    let inputs = Inputs::of(job, task, scene, closer.session());
+    log.problems(&inputs.problems);
+    log.add(inputs.findings.clone());
+
+    let excluded = Excluded { globs: task.exclude.iter().map(|glob| Glob::new(glob)).collect() };
+    let starts: Vec<Start> = inputs.starts.iter().map(|input| start_of(&mut closer, input)).collect();
+    log.add(of_starts(scene.root, &starts, &excluded, task.allow_missing));
+
+    // Everything is known; nothing was written, and nothing is if something is wrong.
+    let plan = match plan_of(scene, task, &starts, &inputs.pieces, &excluded) {
+        Ok(plan) => plan,
+        Err(error) => return log.cannot_plan(&error),
+    };
+    if log.exit != Exit::Fine {
+        return log.end(&starts, &plan, None);
+    }
+    if task.dry_run {
+        log.show(&plan)?;
+        return log.end(&starts, &plan, None);
+    }
+    match write(job, task, scene, &plan) {
+        Ok(done) => {
+            let written =
+                Written { files: done.files_written, bytes: done.bytes_written, unchanged: done.unchanged };
+            log.end(&starts, &plan, Some(written))
+        }
+        Err(failure) => Err(Failure::Write(failure)),
+    }
+}
+
+fn start_of(closer: &mut Closer<'_>, input: &Input) -> Start {
+    Start {
+        closures: closer.close(&input.program),
+        place: input.place.clone(),
+        reason: input.reason.clone(),
+        is_module: input.is_module,
+    }
+}
+
+fn write(
+    job: &Job,
+    task: &CollectTask,
+    scene: &Scene<'_>,
+    plan: &Plan,
+) -> Result<output::Done, output::Failure> {
+    let options = Options { force: task.force, epoch: task.epoch, threads: (job.threads)() };
+    let sources = Sources { root: scene.root };
+    output::dir::write(plan, sources, &job.cwd.join(&task.dist), options)
+}
+
+/// What is said on the way, and what the process will say at its end.
+struct Log<'l, 'w> {
+    job: &'l Job,
+    task: &'l CollectTask,
+    streams: &'l mut Streams<'w>,
+    findings: Vec<Finding>,
+    exit: Exit,
+}
+
+impl Log<'_, '_> {
+    fn style(&self) -> Style {
+        Style { colour: self.job.colour.stderr }
+    }
+
+    fn say(&mut self, text: &str) {
+        // If nobody listens to stderr, the tree still counts.
+        let _ = self.streams.err.write_all(text.as_bytes());
+    }
+
+    fn problems(&mut self, problems: &[Problem]) {
+        for problem in problems {
+            let mut text = String::new();
+            let hint = problem.hint.as_deref();
+            report::problem(&mut text, problem.verb, &problem.path, &problem.cause, hint, self.style());
+            self.say(&text);
+            self.exit = Exit::Trouble;
+        }
+    }
+
+    fn add(&mut self, findings: Vec<Finding>) {
+        let lowest = if self.job.quiet { Severity::Error } else { Severity::Note };
+        for finding in findings {
+            if finding.severity >= lowest && !self.task.json {
+                let mut text = String::new();
+                report::finding(&mut text, None, &finding, self.style());
+                self.say(&text);
+            }
+            self.exit = self.exit.and(Exit::of(std::slice::from_ref(&finding)));
+            self.findings.push(finding);
+        }
+    }
+
+    fn cannot_plan(&mut self, error: &plan::Error) -> Result<Exit, Failure> {
+        let mut text = String::new();
+        match error {
+            plan::Error::Conflict(conflict) => {
+                report::conflict(
+                    &mut text,
+                    conflict.at.as_bytes(),
+                    &conflict.have,
+                    &conflict.want,
+                    self.style(),
+                );
+            }
+            plan::Error::Io { path, cause } => {
+                report::problem(&mut text, "read", path, &super::words(cause), None, self.style());
+            }
+        }
+        self.say(&text);
+        Ok(Exit::Trouble)
+    }
+
+    fn show(&mut self, plan: &Plan) -> Result<(), Failure> {
+        if self.task.json {
+            return Ok(());
+        }
+        let mut text = String::new();
+        report::plan(&mut text, plan, self.job.verbose);
+        self.streams.out.write_all(text.as_bytes()).map_err(Failure::Output)
+    }
+
+    fn end(&mut self, starts: &[Start], plan: &Plan, written: Option<Written>) -> Result<Exit, Failure> {
+        let user = self.task.data.user.as_ref().map(|user| (user.uid, user.gid));
+        let dist = self.task.dist.as_os_str().as_bytes();
+        let collection = Collection { dist, starts, plan, written, user, lines: Vec::new() };
+        if self.task.json {
+            let text = report::collection_json(&collection, &self.findings, self.exit.status());
+            self.streams.out.write_all(text.as_bytes()).map_err(Failure::Output)?;
+        } else if !self.job.quiet {
+            let mut text = String::new();
+            report::collection(&mut text, &collection, self.job.verbose, self.style());
+            self.say(&text);
+        }
+        Ok(self.exit)
+    }
 }
