@@ -17,6 +17,7 @@ use crate::root::{Access, FileId, Stat};
 
 mod conflict;
 mod glob;
+mod layout;
 mod start;
 
 pub use conflict::Conflict;
@@ -32,6 +33,9 @@ pub struct Plan {
     contents: Vec<Content>,
     /// Contents that are files, by inode.
     known: Map<FileId, ContentId>,
+    /// By which paths things are asked for: what is reached by way of a
+    /// directory link has to be reached without it too.
+    spelled: BTreeSet<ImagePath>,
 }
 
 /// One place of the plan.
@@ -190,6 +194,12 @@ impl Plan {
         if let Some(entry) = self.entries.get_mut(at) {
             entry.add_reason(reason);
         }
+    }
+
+    /// Notes that somebody asks for this path. One that climbs is not noted: it
+    /// goes by way of the directories that it leaves.
+    pub fn spell(&mut self, path: &[u8]) {
+        self.spelled.extend(ImagePath::parse(path));
     }
 
     /// Whether this very file is planned there.

@@ -206,6 +206,7 @@ impl Plan {
         found: &Found,
         reason: Reason,
     ) -> Result<(), Error> {
+        self.spell(path);
         self.add_links(root, &found.links)?;
         self.add_turns(root, DirId::TOP, path)?;
         let at = ImagePath::from(found.real_path(root));

@@ -191,13 +191,13 @@ impl Gather<'_, '_> {
     fn directory(&mut self, wanted: &Wanted, word: &[u8]) {
         let path = self.session.absolute(&wanted.path);
         match tree::walk(self.root, &path, wanted.dest.as_ref()) {
-            Ok(walked) => self.walked(walked, word, wanted.dest.is_none()),
+            Ok(walked) => self.walked(walked, wanted, word),
             Err((path, error)) => self.problem(Problem::new(&path, "read", words(&error))),
         }
     }
 
     /// What a directory holds: everything as it is, and its ELF files loaded.
-    fn walked(&mut self, walked: tree::Walked, word: &[u8], stays: bool) {
+    fn walked(&mut self, walked: tree::Walked, wanted: &Wanted, word: &[u8]) {
         for (at, path) in walked.elf {
             if let Ok(program) = open_program(self.session, &path)
                 && !matches!(program.found.facts().kind(), Kind::Other)
@@ -218,7 +218,10 @@ impl Gather<'_, '_> {
                 hint: None,
             });
         }
+        let path = self.session.absolute(wanted.dest.as_ref().map_or(&wanted.path[..], ImagePath::as_bytes));
+        let stays = wanted.dest.is_none();
         self.inputs.pieces.push(Piece::Tree {
+            path,
             items: walked.items,
             links: walked.links,
             word: word.to_vec(),

@@ -1,7 +1,7 @@
 //! The plan, from what was named and what that loads.
 
 use super::tree::{Item, Piece};
-use crate::job::CollectTask;
+use crate::job::{CollectTask, Layout};
 use crate::path::ImagePath;
 use crate::plan::{Content, Error, Excluded, Plan, Reason, Source, Start, content_of};
 use crate::root::{Access, Root, dir};
@@ -22,6 +22,11 @@ pub(super) fn plan_of(
     move_along.into_iter().try_for_each(|piece| add_piece(&mut plan, root, piece, excluded))?;
     add_typed(&mut plan, task)?;
     plan.settle_dirs(root);
+    match task.layout {
+        Layout::AsFound => {}
+        Layout::Merged => plan.merge_usr()?,
+        Layout::Split => plan.split_usr()?,
+    }
     Ok(plan)
 }
 
@@ -38,8 +43,9 @@ fn add_piece(plan: &mut Plan, root: &dyn Root, piece: &Piece, excluded: &Exclude
             let source = Source::Host { path: path.clone(), stat: open.stat };
             Ok(plan.file(at, Content::of(source, &open.stat, xattrs), reason.clone())?)
         }
-        Piece::Tree { items, links, word, .. } => {
+        Piece::Tree { path, items, links, word, .. } => {
             plan.add_links(root, links)?;
+            plan.spell(path);
             let reason = Reason::Included { word: word.clone() };
             let kept = items.iter().filter(|(at, _)| !excluded.has_path(at.as_bytes()));
             kept.into_iter().try_for_each(|(at, item)| add_item(plan, at, item, &reason))

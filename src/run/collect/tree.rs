@@ -27,6 +27,7 @@ pub(super) enum Piece {
     },
     /// A directory, with the links on the way to it.
     Tree {
+        path: Vec<u8>,
         items: Vec<(ImagePath, Item)>,
         links: Links,
         word: Vec<u8>,
