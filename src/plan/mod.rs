@@ -15,8 +15,10 @@ use crate::path::{ImagePath, RealPath};
 use crate::root::{Access, FileId, Stat};
 
 mod conflict;
+mod sources;
 
 pub use conflict::Conflict;
+pub use sources::Sources;
 
 /// So many links may one path pass, as in a kernel.
 const MAX_LINKS: usize = 40;
