@@ -15,9 +15,11 @@ use crate::path::{ImagePath, RealPath};
 use crate::root::{Access, FileId, Stat};
 
 mod conflict;
+pub mod seen;
 mod sources;
 
 pub use conflict::Conflict;
+pub use seen::PlanRoot;
 pub use sources::Sources;
 
 /// So many links may one path pass, as in a kernel.
