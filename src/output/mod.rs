@@ -5,14 +5,8 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::path::ImagePath;
-use crate::plan::{Content, Source};
-use crate::root::{self, DirId, OpenFile, Opened, Root, resolve};
 
-/// Where contents come from.
-#[derive(Clone, Copy)]
-pub struct Sources<'a> {
-    pub root: &'a dyn Root,
-}
+pub use crate::plan::Sources;
 
 /// Why a plan was not carried out. Nothing that was there before is lost.
 #[derive(Debug)]
@@ -48,31 +42,6 @@ pub struct Options {
     /// Nothing is newer than this, in seconds.
     pub epoch: Option<i64>,
     pub threads: usize,
-}
-
-impl fmt::Debug for Sources<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sources").finish_non_exhaustive()
-    }
-}
-
-impl Sources<'_> {
-    /// Opens a content that is a file, if it is still the one that was planned.
-    pub fn open(&self, content: &Content) -> io::Result<OpenFile> {
-        let (open, stat) = match &content.source {
-            Source::Root { path, stat } => match resolve(self.root, DirId::TOP, path.as_bytes())?.opened {
-                Opened::File(open) => (open, stat),
-                Opened::Dir(_) | Opened::Link(_) | Opened::Special(_) => return Err(changed()),
-            },
-            Source::Host { path, stat } => (root::dir::open_host_file(path)?, stat),
-            Source::Made(_) => unreachable!("its bytes are at hand"),
-        };
-        if open.stat == *stat { Ok(open) } else { Err(changed()) }
-    }
-}
-
-fn changed() -> io::Error {
-    io::Error::other("it changed while it was being copied")
 }
 
 pub mod dir;

@@ -18,10 +18,16 @@ use crate::root::{Access, FileId, Stat};
 mod conflict;
 mod glob;
 mod layout;
+mod onto;
+pub mod seen;
+mod sources;
 mod start;
 
 pub use conflict::Conflict;
 pub use glob::Glob;
+pub use onto::Used;
+pub use seen::PlanRoot;
+pub use sources::Sources;
 pub use start::{Error, Excluded, Place, Start, content_of, content_of_open, kept};
 
 /// So many links may one path pass, as in a kernel.

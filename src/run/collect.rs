@@ -11,8 +11,8 @@ use super::inputs::Problem;
 use super::{Failure, Scene, Streams};
 use crate::finding::{Exit, Finding, Severity};
 use crate::job::{CollectTask, Job};
-use crate::output::{self, Options, Sources};
-use crate::plan::{self, Excluded, Glob, Plan, Start};
+use crate::output::{self, Options};
+use crate::plan::{self, Excluded, Glob, Plan, Sources, Start};
 use crate::report::{self, Collection, Style, Written};
 
 mod closing;
