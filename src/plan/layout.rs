@@ -8,9 +8,15 @@ use super::{Conflict, Dir, Entry, Node, Plan, Reason};
 use crate::path::ImagePath;
 
 /// What a merged `/usr` has taken in.
-pub(super) const TOPS: [&str; 7] = ["bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin"];
+const TOPS: [&str; 7] = ["bin", "lib", "lib32", "lib64", "libo32", "libx32", "sbin"];
 
 impl Plan {
+    /// What the plan has at these places.
+    pub fn usr_tops(&self) -> impl Iterator<Item = (&ImagePath, &Entry)> {
+        let is_top = |at: &ImagePath| TOPS.iter().any(|top| at.components().eq([top.as_bytes()]));
+        self.entries.iter().filter(move |(at, _)| is_top(at))
+    }
+
     /// Every directory of the top that `/usr` has taken in elsewhere becomes a link.
     pub fn merge_usr(&mut self) -> Result<(), Conflict> {
         for top in TOPS {

@@ -17,6 +17,7 @@ use crate::root::{Access, FileId, Stat};
 
 mod conflict;
 mod glob;
+mod injected;
 mod layout;
 mod onto;
 pub mod seen;

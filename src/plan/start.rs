@@ -4,9 +4,11 @@
 
 use std::io;
 
+use super::injected::INJECTED;
 use super::{Conflict, Content, Glob, Plan, Reason, Source};
 use crate::closure::{Closure, Edge, Found, Object, ObjectId, Outcome, Want};
 use crate::elf::Facts;
+use crate::loader::conf::matches;
 use crate::loader::{Rule, token};
 use crate::path::{ImagePath, RealPath};
 use crate::root::{DirId, Links, OpenFile, Opened, Root, resolve_dir};
@@ -64,8 +66,13 @@ pub struct Excluded {
 }
 
 impl Excluded {
+    /// Expected from elsewhere at run time: the user says so, or it is a driver's.
     pub fn has_name(&self, name: &[u8]) -> bool {
-        self.globs.iter().any(|glob| glob.matches_name(name))
+        self.globs.iter().any(|glob| glob.matches_name(name)) || Excluded::is_injected(name)
+    }
+
+    pub fn is_injected(name: &[u8]) -> bool {
+        INJECTED.iter().any(|pattern| matches(pattern.as_bytes(), name))
     }
 
     pub fn has_path(&self, path: &[u8]) -> bool {

@@ -19,6 +19,7 @@ mod closing;
 mod findings;
 mod inputs;
 mod planning;
+mod remarks;
 mod script;
 mod tree;
 
@@ -43,6 +44,7 @@ pub(super) fn collect(
         Ok(plan) => plan,
         Err(error) => return log.cannot_plan(&error),
     };
+    log.add(remarks::of_plan(scene.root, task, &plan));
     if log.exit != Exit::Fine {
         return log.end(&starts, &plan, None);
     }

@@ -15,7 +15,7 @@ pub(super) fn of_starts(
     allow_missing: bool,
 ) -> Vec<Finding> {
     let names = names_of(starts);
-    let mut found: Vec<Finding> = Vec::new();
+    let mut found: Vec<Finding> = injected(starts);
     for start in starts {
         for (_, closure) in &start.closures {
             let missed = missed(root, closure, excluded);
@@ -60,6 +60,21 @@ fn missed<'c>(root: &dyn Root, closure: &'c Closure, excluded: &Excluded) -> BTr
         .map(|edge| &edge.name[..])
         .filter(|name| !excluded.has_name(name) && !excluded.has_path(name))
         .collect()
+}
+
+/// Libraries of a driver are left out without having been asked to.
+fn injected(starts: &[Start]) -> Vec<Finding> {
+    let edges = starts.iter().flat_map(|start| &start.closures).flat_map(|(_, closure)| &closure.edges);
+    let names: BTreeSet<&[u8]> =
+        edges.map(|edge| &edge.name[..]).filter(|name| Excluded::is_injected(name)).collect();
+    let note = |name: &[u8]| Finding {
+        severity: Severity::Note,
+        code: "injected",
+        subject: name.to_vec(),
+        message: b"left out: the host of a container with its driver provides it".to_vec(),
+        hint: Some(b"--include PATH takes it along all the same".to_vec()),
+    };
+    names.into_iter().map(note).collect()
 }
 
 /// By what names the files of the tree may be known when a module is loaded.
