@@ -9,13 +9,13 @@ use super::style::Style;
 use crate::finding::Finding;
 use crate::loader::Family;
 use crate::path::ImagePath;
-use crate::plan::{Content, Entry, Node, Plan, Reason, Source, Start};
+use crate::plan::{Content, Entry, Node, Plan, Source};
 
 /// The outcome of a collection, as far as a reader wants to know it.
 #[derive(Debug)]
 pub struct Collection<'a> {
     pub dist: &'a [u8],
-    pub starts: &'a [Start],
+    pub programs: Vec<Program>,
     pub plan: &'a Plan,
     /// `None`: a dry run.
     pub written: Option<Written>,
@@ -23,6 +23,17 @@ pub struct Collection<'a> {
     pub user: Option<(u32, u32)>,
     /// Lines to be put into a Dockerfile, beside those that follow from the plan.
     pub lines: Vec<String>,
+}
+
+/// A program of the tree, and what comes along for it.
+#[derive(Debug)]
+pub struct Program {
+    pub path: Vec<u8>,
+    /// `None`: it needs no loader.
+    pub family: Option<Family>,
+    pub files: usize,
+    /// Processor levels with files of their own.
+    pub levels: Vec<&'static str>,
 }
 
 /// How much was written.
@@ -35,8 +46,8 @@ pub struct Written {
 
 /// Appends the summary: a line for each program, one for the tree, and lines to paste.
 pub fn collection(out: &mut String, collection: &Collection<'_>, verbose: bool, style: Style) {
-    for start in collection.starts.iter().filter(|start| is_named(start)) {
-        note(out, &one_start(start), style);
+    for program in &collection.programs {
+        note(out, &one_program(program), style);
     }
     let counts = Counts::of(collection.plan);
     if verbose {
@@ -51,21 +62,17 @@ pub fn collection(out: &mut String, collection: &Collection<'_>, verbose: bool, 
     }
 }
 
-fn is_named(start: &Start) -> bool {
-    matches!(start.reason, Reason::Program | Reason::ScriptInterpreter { .. })
-}
-
-fn one_start(start: &Start) -> String {
-    let (_, closure) = &start.closures[0];
-    let libraries = closure.objects.len().saturating_sub(1);
-    let loads = match (closure.family, libraries) {
+fn one_program(program: &Program) -> String {
+    let loads = match (program.family, program.files) {
         (None, _) => "static, needs nothing".to_owned(),
         (Some(Family::Glibc), n) => format!("{}, glibc's loader among them", files(n)),
         (Some(Family::Musl), n) => format!("{}, musl's loader among them", files(n)),
     };
-    let levels: Vec<&str> = start.closures.iter().filter_map(|(level, _)| *level).collect();
-    let levels = if levels.is_empty() { String::new() } else { format!("; variants: {}", levels.join(", ")) };
-    format!("{}: {loads}{levels}", escaped(&closure.program))
+    let levels = match &program.levels[..] {
+        [] => String::new(),
+        levels => format!("; variants for {}", levels.join(", ")),
+    };
+    format!("{}: {loads}{levels}", escaped(&program.path))
 }
 
 fn files(n: usize) -> String {
@@ -95,7 +102,12 @@ impl Counts {
 }
 
 fn total(collection: &Collection<'_>, counts: &Counts) -> String {
-    let tree = format!("{} and {}, {}", files(counts.files), links(counts.links), size(counts.bytes));
+    let links = match counts.links {
+        0 => String::new(),
+        1 => " and 1 link".into(),
+        n => format!(" and {n} links"),
+    };
+    let tree = format!("{}{links}, {}", files(counts.files), size(counts.bytes));
     let dist = escaped(collection.dist);
     match collection.written {
         None => format!("{tree}; nothing was written"),
@@ -103,10 +115,6 @@ fn total(collection: &Collection<'_>, counts: &Counts) -> String {
         Some(Written { unchanged: 0, .. }) => format!("{tree}, written to {dist}"),
         Some(written) => format!("{tree}; {} written to {dist}, the rest was there", files(written.files)),
     }
-}
-
-fn links(n: usize) -> String {
-    if n == 1 { "1 link".into() } else { format!("{n} links") }
 }
 
 /// What belongs into the Dockerfile's last stage.
@@ -126,11 +134,11 @@ pub fn collection_json(collection: &Collection<'_>, findings: &[Finding], status
         w.key("schema").str("depcollect/1");
         w.key("command").str("collect");
         w.name("dist", collection.dist);
-        w.key("programs").array(collection.starts, |w, start| {
+        w.key("programs").array(&collection.programs, |w, program| {
             w.object(|w| {
-                let (_, closure) = &start.closures[0];
-                w.name("path", &closure.program);
-                w.key("objects").number(closure.objects.len() as u64);
+                w.name("path", &program.path);
+                w.key("files").number(program.files as u64);
+                w.key("hwcaps").array(&program.levels, |w, level| w.str(level));
             });
         });
         w.key("entries").array(collection.plan.entries(), |w, (at, entry)| {

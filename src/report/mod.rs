@@ -15,7 +15,7 @@ mod style;
 mod tree;
 mod why;
 
-pub use collection::{Collection, Written, collection, collection_json};
+pub use collection::{Collection, Program as Collected, Written, collection, collection_json};
 pub use dot::dot;
 pub use escape::{escape, is_plain};
 pub use findings::{conflict, details, finding, nobody_asks, problem};

@@ -12,8 +12,9 @@ use super::{Failure, Scene, Streams};
 use crate::finding::{Exit, Finding, Severity};
 use crate::job::{CollectTask, Job};
 use crate::output::{self, Options};
-use crate::plan::{self, Excluded, Glob, Plan, Sources, Start};
-use crate::report::{self, Collection, Style, Written};
+use crate::plan::{self, Excluded, Glob, Plan, Reason, Sources, Start, kept};
+use crate::report::{self, Collected, Collection, Style, Written};
+use crate::root::Root;
 
 mod closing;
 mod findings;
@@ -44,19 +45,20 @@ pub(super) fn collect(
         Ok(plan) => plan,
         Err(error) => return log.cannot_plan(&error),
     };
-    log.add(remarks::of_plan(scene.root, task, &plan));
+    let programs = programs_of(scene.root, &starts, &excluded);
     if log.exit != Exit::Fine {
-        return log.end(&starts, &plan, None);
+        return log.refuse(programs, &plan);
     }
+    log.add(remarks::of_plan(scene.root, task, &plan));
     if task.dry_run {
         log.show(&plan)?;
-        return log.end(&starts, &plan, None);
+        return log.end(programs, &plan, None);
     }
     match write(job, task, scene, &plan) {
         Ok(done) => {
             let written =
                 Written { files: done.files_written, bytes: done.bytes_written, unchanged: done.unchanged };
-            log.end(&starts, &plan, Some(written))
+            log.end(programs, &plan, Some(written))
         }
         Err(failure) => Err(Failure::Write(failure)),
     }
@@ -69,6 +71,22 @@ fn start_of(closer: &mut Closer<'_>, input: &Input) -> Start {
         reason: input.reason.clone(),
         is_module: input.is_module,
     }
+}
+
+/// Those that somebody named, with how much each brings.
+fn programs_of(root: &dyn Root, starts: &[Start], excluded: &Excluded) -> Vec<Collected> {
+    let is_named =
+        |start: &&Start| matches!(start.reason, Reason::Program | Reason::ScriptInterpreter { .. });
+    let program = |start: &Start| {
+        let (_, closure) = &start.closures[0];
+        Collected {
+            path: closure.program.clone(),
+            family: closure.family,
+            files: kept(root, closure, excluded).len() - 1,
+            levels: start.closures.iter().filter_map(|(level, _)| *level).collect(),
+        }
+    };
+    starts.iter().filter(is_named).map(program).collect()
 }
 
 fn write(
@@ -153,10 +171,24 @@ impl Log<'_, '_> {
         self.streams.out.write_all(text.as_bytes()).map_err(Failure::Output)
     }
 
-    fn end(&mut self, starts: &[Start], plan: &Plan, written: Option<Written>) -> Result<Exit, Failure> {
+    /// Something is wrong: what would have been written is of interest to nobody.
+    fn refuse(&mut self, programs: Vec<Collected>, plan: &Plan) -> Result<Exit, Failure> {
+        if self.task.json {
+            return self.end(programs, plan, None);
+        }
+        self.say("depcollect: nothing was written\n");
+        Ok(self.exit)
+    }
+
+    fn end(
+        &mut self,
+        programs: Vec<Collected>,
+        plan: &Plan,
+        written: Option<Written>,
+    ) -> Result<Exit, Failure> {
         let user = self.task.data.user.as_ref().map(|user| (user.uid, user.gid));
         let dist = self.task.dist.as_os_str().as_bytes();
-        let collection = Collection { dist, starts, plan, written, user, lines: Vec::new() };
+        let collection = Collection { dist, programs, plan, written, user, lines: Vec::new() };
         if self.task.json {
             let text = report::collection_json(&collection, &self.findings, self.exit.status());
             self.streams.out.write_all(text.as_bytes()).map_err(Failure::Output)?;

@@ -8,6 +8,7 @@
 
 mod cachefile;
 mod cli;
+mod collect;
 mod elf;
 mod foreign;
 mod garble;
@@ -25,6 +26,7 @@ mod rng;
 mod roots;
 mod rows;
 mod shrink;
+mod starts;
 mod sweep;
 mod symbols;
 mod synth;

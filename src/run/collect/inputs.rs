@@ -262,7 +262,12 @@ impl Gather<'_, '_> {
         let colon = word.iter().rposition(|&b| b == b':').filter(|_| !self.exists(word));
         let (src, dest) = match colon {
             Some(at) if at > 0 && word.get(at + 1) == Some(&b'/') => (&word[..at], Some(&word[at + 1..])),
-            _ => (&word[..], None),
+            Some(at) if at > 0 && self.exists(&word[..at]) => {
+                let cause = "a destination is absolute, as in PROGRAM:/usr/bin/PROGRAM".into();
+                self.problem(Problem::new(word, "place", cause));
+                return None;
+            }
+            Some(_) | None => (&word[..], None),
         };
         let is_host = !self.job.is_own_root && !src.starts_with(b"/") && src.contains(&b'/');
         let path = if is_host { src.to_vec() } else { self.in_root(src) };
