@@ -20,6 +20,7 @@ mod glob;
 mod injected;
 mod layout;
 mod onto;
+pub mod search;
 pub mod seen;
 mod sources;
 mod start;

@@ -7,6 +7,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it is about")]
 
 mod cachefile;
+mod check;
 mod cli;
 mod collect;
 mod elf;

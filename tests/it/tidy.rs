@@ -18,7 +18,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("closure", &["bytes", "elf", "finding", "intern", "loader", "path", "root"]),
     ("needs", &["bytes", "closure", "elf", "finding", "intern", "job", "loader", "path", "root"]),
     ("plan", &["bytes", "closure", "elf", "finding", "intern", "job", "loader", "needs", "path", "root"]),
-    ("check", &["closure", "elf", "finding", "intern", "loader", "path", "plan", "root"]),
+    ("check", &["bytes", "closure", "elf", "finding", "intern", "loader", "path", "plan", "root"]),
     ("output", &["bytes", "intern", "needs", "path", "plan", "root"]),
     ("report", &["closure", "elf", "finding", "intern", "loader", "path", "plan", "root"]),
     ("cli", &["job", "loader"]),
