@@ -15,6 +15,7 @@ use crate::path::{ImagePath, RealPath};
 use crate::root::{Access, FileId, Stat};
 
 mod conflict;
+pub mod merge;
 
 pub use conflict::Conflict;
 
