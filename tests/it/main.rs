@@ -8,6 +8,8 @@
 
 mod cachefile;
 mod cli;
+mod data;
+mod data_real;
 mod elf;
 mod foreign;
 mod garble;
