@@ -19,6 +19,7 @@ mod conflict;
 mod glob;
 mod injected;
 mod layout;
+pub mod merge;
 mod onto;
 pub mod search;
 pub mod seen;

@@ -10,6 +10,8 @@ mod cachefile;
 mod check;
 mod cli;
 mod collect;
+mod data;
+mod data_real;
 mod elf;
 mod foreign;
 mod garble;
