@@ -5,3 +5,7 @@ use std::path::Path;
 pub fn write(_plan: &Plan, _sources: Sources<'_>, _dist: &Path, _options: Options) -> Result<Done, Failure> {
     Ok(Done::default())
 }
+
+pub fn existing(_dist: &Path) -> Result<Option<crate::root::dir::DirRoot>, Failure> {
+    Ok(None)
+}

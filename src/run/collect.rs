@@ -2,22 +2,27 @@
 //! the tree written.
 
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use self::closing::Closer;
 use self::findings::of_starts;
+use self::image::Ground;
 use self::inputs::{Input, Inputs};
 use self::planning::plan_of;
 use super::inputs::Problem;
 use super::{Failure, Scene, Streams};
 use crate::finding::{Exit, Finding, Severity};
-use crate::job::{CollectTask, Job};
+use crate::job::{CollectTask, Job, Output};
 use crate::output::{self, Options};
 use crate::plan::{self, Excluded, Glob, Plan, Reason, Sources, Start, kept};
 use crate::report::{self, Collected, Collection, Style, Written};
 use crate::root::Root;
+use crate::root::dir::DirRoot;
 
 mod closing;
+mod data;
 mod findings;
+mod image;
 mod inputs;
 mod planning;
 mod remarks;
@@ -41,11 +46,18 @@ pub(super) fn collect(
     log.add(of_starts(scene.root, &starts, &excluded, task.allow_missing));
 
     // Everything is known; nothing was written, and nothing is if something is wrong.
-    let plan = match plan_of(scene, task, &starts, &inputs.pieces, &excluded) {
+    let mut plan = match plan_of(scene.root, task, &starts, &inputs.pieces, &excluded) {
         Ok(plan) => plan,
         Err(error) => return log.cannot_plan(&error),
     };
     let programs = programs_of(scene.root, &starts, &excluded);
+    if log.exit == Exit::Fine {
+        let below = Below::of(job, task)?;
+        match image::settle(&mut plan, &starts, &excluded, task, &below.ground(scene)) {
+            Ok(findings) => log.add(findings),
+            Err(error) => return log.cannot_plan(&error),
+        }
+    }
     if log.exit != Exit::Fine {
         return log.refuse(programs, &plan);
     }
@@ -54,13 +66,34 @@ pub(super) fn collect(
         log.show(&plan)?;
         return log.end(programs, &plan, None);
     }
-    match write(job, task, scene, &plan) {
-        Ok(done) => {
-            let written =
-                Written { files: done.files_written, bytes: done.bytes_written, unchanged: done.unchanged };
-            log.end(programs, &plan, Some(written))
-        }
-        Err(failure) => Err(Failure::Write(failure)),
+    let done = write(job, task, scene, &plan).map_err(Failure::Write)?;
+    let written = Written { files: done.files_written, bytes: done.bytes_written, unchanged: done.unchanged };
+    log.end(programs, &plan, Some(written))
+}
+
+/// The trees that the new one lies over.
+struct Below {
+    dist: Option<DirRoot>,
+    base: Option<DirRoot>,
+}
+
+impl Below {
+    fn of(job: &Job, task: &CollectTask) -> Result<Below, Failure> {
+        let open = |path: &PathBuf| {
+            let path = job.cwd.join(path);
+            DirRoot::open(&path).map_err(|cause| Failure::Root { path, cause })
+        };
+        let base = task.onto.as_ref().map(open).transpose()?;
+        let dist = match task.output {
+            Output::Dir => output::dir::existing(&job.cwd.join(&task.dist)).map_err(Failure::Write)?,
+            Output::Tar => None,
+        };
+        Ok(Below { dist, base })
+    }
+
+    fn ground<'a>(&'a self, scene: &Scene<'a>) -> Ground<'a> {
+        let root = |tree: &'a Option<DirRoot>| tree.as_ref().map(|tree| tree as &dyn Root);
+        Ground { root: scene.root, files: scene.files, dist: root(&self.dist), base: root(&self.base) }
     }
 }
 
