@@ -2,7 +2,6 @@
 
 mod dot;
 mod edges;
-mod escape;
 mod findings;
 mod json;
 mod json_writer;
@@ -13,8 +12,10 @@ mod style;
 mod tree;
 mod why;
 
+use crate::escape;
+
+pub use crate::escape::{escape, is_plain};
 pub use dot::dot;
-pub use escape::{escape, is_plain};
 pub use findings::{details, finding, nobody_asks, problem};
 pub use json::Json;
 pub use ldd::ldd;
