@@ -18,6 +18,7 @@ mod ldconfig;
 mod ldtree;
 mod model;
 mod need;
+mod output;
 mod paths;
 mod place;
 mod random;
