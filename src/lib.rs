@@ -5,6 +5,7 @@
 //! uses only those above it (`tests/it/tidy.rs` rejects any other arrow).
 
 pub mod bytes;
+pub mod escape;
 pub mod finding;
 pub mod intern;
 pub mod job;

@@ -2,7 +2,7 @@
 //! the host is std's `Path` and never meets these.
 //!
 //! Both are bytes: a file system and an ELF file know no encoding. They are
-//! escaped once, when shown (`report::escape`).
+//! escaped once, when shown (`escape`).
 
 use std::cmp::Ordering;
 use std::fmt;

@@ -3,7 +3,6 @@
 mod collection;
 mod dot;
 mod edges;
-mod escape;
 mod findings;
 mod json;
 mod json_writer;
@@ -15,9 +14,11 @@ mod style;
 mod tree;
 mod why;
 
+use crate::escape;
+
+pub use crate::escape::{escape, is_plain};
 pub use collection::{Collection, Program as Collected, Written, collection, collection_json};
 pub use dot::dot;
-pub use escape::{escape, is_plain};
 pub use findings::{conflict, details, finding, nobody_asks, problem};
 pub use json::Json;
 pub use ldd::ldd;

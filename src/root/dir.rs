@@ -81,21 +81,34 @@ impl AsFd for Handle<'_> {
     }
 }
 
+/// So many directories may be held open, with room for others.
+fn keepable() -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(limit / 2).unwrap_or(usize::MAX).min(KEEP)
+}
+
 impl DirRoot {
     /// Opens the host's directory `path`, through links if need be.
     pub fn open(path: &Path) -> io::Result<DirRoot> {
-        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        let half = usize::try_from(limit / 2).unwrap_or(usize::MAX);
-        DirRoot::open_keeping(path, half.min(KEEP))
+        DirRoot::open_keeping(path, keepable())
     }
 
     /// The same with another number of directories that are held open, besides the top.
     pub fn open_keeping(path: &Path, directories: usize) -> io::Result<DirRoot> {
         let flags = STEP.difference(OFlags::NOFOLLOW);
         let top = retry_on_intr(|| fs::openat(CWD, path, flags, Mode::empty()))?;
+        Ok(DirRoot::at(top, directories))
+    }
+
+    /// A directory that is open, by whatever name it goes.
+    pub fn of(top: OwnedFd) -> DirRoot {
+        DirRoot::at(top, keepable())
+    }
+
+    fn at(top: OwnedFd, directories: usize) -> DirRoot {
         let root = DirRoot { dirs: Slab::new(), to_keep: AtomicUsize::new(directories) };
         root.dirs.push(Node::new(DirId::TOP, b"", Some(top)));
-        Ok(root)
+        root
     }
 
     fn node(&self, dir: DirId) -> &Node {

@@ -22,6 +22,7 @@ mod ldconfig;
 mod ldtree;
 mod model;
 mod need;
+mod output;
 mod paths;
 mod place;
 mod random;

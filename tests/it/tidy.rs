@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which data flows; a module uses itself and what is listed.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("bytes", &[]),
+    ("escape", &[]),
     ("finding", &[]),
     ("intern", &[]),
     ("job", &[]),
@@ -19,8 +20,8 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("needs", &["bytes", "closure", "elf", "finding", "intern", "job", "loader", "path", "root"]),
     ("plan", &["bytes", "closure", "elf", "finding", "intern", "job", "loader", "needs", "path", "root"]),
     ("check", &["bytes", "closure", "elf", "finding", "intern", "loader", "path", "plan", "root"]),
-    ("output", &["bytes", "intern", "needs", "path", "plan", "root"]),
-    ("report", &["closure", "elf", "finding", "intern", "loader", "path", "plan", "root"]),
+    ("output", &["bytes", "escape", "intern", "needs", "path", "plan", "root"]),
+    ("report", &["closure", "elf", "escape", "finding", "intern", "loader", "path", "plan", "root"]),
     ("cli", &["job", "loader"]),
     (
         "run",
