@@ -115,13 +115,14 @@ impl<'s, 'w> Answer<'s, 'w> {
 
     fn add(&mut self, rendered: Rendered) -> Result<(), Failure> {
         self.exit = self.exit.and(rendered.exit);
-        match &mut self.json {
-            Some(json) if !rendered.out.is_empty() => {
-                json.add(&String::from_utf8_lossy(&rendered.out));
-                self.out.extend_from_slice(json.take().as_bytes());
+        for answer in &rendered.answers {
+            match &mut self.json {
+                Some(json) => {
+                    json.add(&String::from_utf8_lossy(answer));
+                    self.out.extend_from_slice(json.take().as_bytes());
+                }
+                None => self.out.extend_from_slice(answer),
             }
-            Some(_) => {}
-            None => self.out.extend_from_slice(&rendered.out),
         }
         self.err.push_str(&rendered.err);
         if self.out.len() > PIECE { self.flush() } else { Ok(()) }

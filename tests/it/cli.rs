@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::json;
 use crate::place::Store;
 use crate::world::World;
 
@@ -128,6 +129,48 @@ fn paths_are_what_is_opened_and_the_files_behind() {
 /t/l/libA.so
 /t/real/libA.so.1
 -- 0
+",
+    );
+}
+
+/// A library with a variant for one level; the program is the same for all others.
+const VARIANT: &str = "
+/t/m: NEEDED libA.so; RUNPATH /t/l
+/t/l/libA.so:
+/t/l/glibc-hwcaps/x86-64-v3/libA.so:
+";
+
+/// The one JSON value that it printed.
+fn json_of(output: &Output) -> json::Value {
+    let text = String::from_utf8(output.stdout.clone()).expect("JSON is UTF-8");
+    json::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn json_holds_each_level_that_changes_something_as_a_value_of_its_own() {
+    let bench = Bench::of(VARIANT);
+    let value =
+        json_of(&bench.run(&["list", "--hwcaps", "all", "--format", "json", "/t/m", "/t/none", "/t/m"]));
+    let shown: Vec<_> =
+        value.list("programs").iter().map(|p| (p.text("path"), p.text("hwcaps"), p.text("error"))).collect();
+    let program = |level| (Some("/t/m"), level, None);
+    let both = [program(None), program(Some("x86-64-v3"))];
+    let none = (Some("/t/none"), None, Some("No such file or directory"));
+    assert_eq!(shown, [&both[..], &[none], &both[..]].concat());
+}
+
+#[test]
+fn a_level_that_changes_only_the_findings_is_shown() {
+    check(
+        "/t/m: NEEDED libA.so; RUNPATH /t/l\n/t/l/libA.so: ISA 4",
+        &["list", "--hwcaps", "all", "/t/m"],
+        "
+\tlibA.so => /t/l/libA.so
+/t/m [x86-64-v3]:
+\tlibA.so => /t/l/libA.so
+-- 1
+depcollect: error: /t/m: /t/l/libA.so: CPU ISA level is lower than required
+hint: it was built for a newer processor (-march=x86-64-v2 or higher)
 ",
     );
 }

@@ -12,6 +12,7 @@ mod elf;
 mod foreign;
 mod garble;
 mod handmade;
+mod json;
 mod judge;
 mod ldcache;
 mod ldconfig;
