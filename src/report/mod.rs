@@ -14,6 +14,7 @@ mod tree;
 mod why;
 
 pub use dot::dot;
+pub use edges::counted;
 pub use escape::{escape, is_plain};
 pub use findings::{details, finding, nobody_asks, problem};
 pub use json::Json;

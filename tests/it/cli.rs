@@ -118,6 +118,77 @@ hint: it exists in `/usr/local/lib/deep`: --library-path /usr/local/lib/deep wou
     );
 }
 
+/// A chain of libraries, the last of which lacks one.
+fn chain(length: usize) -> String {
+    let line = |n: usize| format!("/t/l/lib{n}.so: NEEDED lib{}.so; RUNPATH /t/l\n", n + 1);
+    let lines: String = (1..=length).map(line).collect();
+    format!("/t/m: NEEDED lib1.so; RUNPATH /t/l\n{lines}")
+}
+
+#[test]
+fn a_tree_loses_nothing_however_deep_it_is() {
+    let said = Bench::of(&chain(300)).says(&["list", "--format", "tree", "-q", "/t/m"]);
+    for n in 1..=300 {
+        assert!(said.contains(&format!("└── lib{n}.so => /t/l/lib{n}.so [RUNPATH")), "lib{n}.so");
+    }
+    let indent = |n: usize| said.lines().find(|l| l.contains(&format!("/lib{n}.so"))).map(|l| l.find('└'));
+    assert_eq!(indent(65), indent(66));
+    assert_ne!(indent(64), indent(65));
+    assert!(said.contains("[RUNPATH]\n") && !said.contains("lib65.so [RUNPATH, for"), "{said}");
+    assert!(said.contains("lib66.so => /t/l/lib66.so [RUNPATH, for lib65.so]"), "{said}");
+    assert!(said.contains("lib301.so => not found [for lib300.so]"), "{said}");
+    assert!(said.contains("· /t/l/lib301.so: absent [RUNPATH]"), "{said}");
+}
+
+#[test]
+fn only_what_is_a_variant_of_a_tried_directory_is_left_out() {
+    let world = "/t/m: INTERP /t/ld.so; NEEDED libno.so; RUNPATH /opt/x86_64/lib:/t/tls\n\
+                 /t/ld.so: SONAME ld-linux-x86-64.so.2; GLIBC 2.35-1 Debian /lib/\n\
+                 /opt/x86_64/lib/tls/x86_64/\n/opt/x86_64/lib/x86_64/\n/opt/x86_64/lib/glibc-hwcaps/x86-64-v2/\n/t/tls/";
+    let bench = Bench::of(world);
+    let tried = |args: &[&str]| {
+        let said = bench.says(&[&["list", "--format", "tree", "--hwcaps", "x86-64-v2"], args].concat());
+        let lines = said.lines().filter(|line| line.contains("[RUNPATH]"));
+        lines.map(|line| line.trim_start_matches([' ', '·']).to_owned()).collect::<Vec<_>>()
+    };
+    let line = |dir: &str| format!("{dir}/libno.so: absent [RUNPATH]");
+    assert_eq!(tried(&["/t/m"]), [line("/opt/x86_64/lib"), line("/t/tls")]);
+    let all = tried(&["-v", "/t/m"]);
+    for dir in ["glibc-hwcaps/x86-64-v2", "tls/x86_64", "x86_64"] {
+        assert!(all.contains(&line(&format!("/opt/x86_64/lib/{dir}"))), "{all:?}");
+    }
+}
+
+#[test]
+fn verbose_tells_rule_and_size_of_every_file() {
+    let bench = Bench::of("/t/m: NEEDED libA.so; RUNPATH /t/l\n/t/l/libA.so:");
+    let said = bench.says(&["list", "-v", "/t/m"]);
+    let lines: Vec<&str> = said.lines().collect();
+    let about = |path: &str, rule: &str| {
+        let size = std::fs::metadata(bench.dir.path().join(format!("root{path}"))).expect("a file").len();
+        format!("{path} [{rule}] {size} B")
+    };
+    assert_eq!(lines[..2], ["\tlibA.so => /t/l/libA.so", "-- 0"]);
+    let expected = [
+        about("/t/m", "the program"),
+        about("/lib64/ld-linux-x86-64.so.2", "interpreter"),
+        about("/t/l/libA.so", "RUNPATH"),
+    ];
+    for line in expected {
+        assert!(lines.contains(&line.as_str()), "{line}\n{said}");
+    }
+    assert!(lines.last().is_some_and(|line| line.starts_with("3 files, ")), "{said}");
+}
+
+#[test]
+fn one_file_is_one_file() {
+    let bench = Bench::of("/t/m: NEEDED libA.so; RUNPATH /t/l\n/t/l/libA.so:\n/t/l/x \"y\"");
+    let said = bench.says(&["list", "--format", "tree", "-v", "/t/m"]);
+    assert!(said.contains("\n2 files beside the program, "), "{said}");
+    let said = bench.says(&["list", "--format", "tree", "-v", "/t/l/libA.so"]);
+    assert!(said.contains("\n1 file beside the program, "), "{said}");
+}
+
 #[test]
 fn paths_are_what_is_opened_and_the_files_behind() {
     check(
