@@ -12,8 +12,10 @@ use crate::job::{Job, Levels, LibraryPath, Task};
 use crate::loader::Launch;
 use crate::root::dir::DirRoot;
 
+mod denied;
 mod inputs;
 mod list;
+mod problem;
 mod render;
 mod why;
 

@@ -1,7 +1,8 @@
 //! One program's answer as text for both streams.
 
 use super::Scene;
-use super::inputs::{Input, Problem};
+use super::inputs::Input;
+use super::problem::Problem;
 use crate::closure::{Closure, Program, Session, close};
 use crate::finding::{Exit, Finding, Severity};
 use crate::job::{Format, Job, ListTask};
@@ -61,6 +62,7 @@ impl<'a> Renderer<'a> {
                     if self.task.unresolved {
                         crate::closure::symbols::check(&mut self.sessions[level], &mut closure);
                     }
+                    super::denied::warn(&mut self.sessions[level], &mut closure);
                     self.one(&mut rendered, &closure, level, &mut before);
                 }
             }

@@ -3,6 +3,8 @@
 //! as well, so that no machine makes a difference.
 
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -25,12 +27,12 @@ conf: /opt/x
 /usr/local/lib/deep/libno.so:
 ";
 
-struct Bench {
-    dir: tempfile::TempDir,
+pub struct Bench {
+    pub dir: tempfile::TempDir,
 }
 
 impl Bench {
-    fn of(text: &str) -> Bench {
+    pub fn of(text: &str) -> Bench {
         let dir = tempfile::tempdir().expect("a directory");
         let root = dir.path().join("root");
         std::fs::create_dir(&root).expect("a directory");
@@ -46,7 +48,7 @@ impl Bench {
     }
 
     /// Status, stdout and stderr as one text.
-    fn says(&self, args: &[&str]) -> String {
+    pub fn says(&self, args: &[&str]) -> String {
         let output = self.run(args);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let status = output.status.code().expect("it ends by itself");
@@ -212,7 +214,7 @@ const VARIANT: &str = "
 ";
 
 /// The one JSON value that it printed.
-fn json_of(output: &Output) -> json::Value {
+pub fn json_of(output: &Output) -> json::Value {
     let text = String::from_utf8(output.stdout.clone()).expect("JSON is UTF-8");
     json::parse(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
@@ -291,9 +293,16 @@ fn several_files_and_directories_get_headers_and_a_count() {
 /t/m:
 \tlibA.so => /t/l/libA.so
 -- 0
-depcollect: read 3 files, 2 of them ELF
+depcollect: read 3 files in directories: 2 programs or libraries
 ",
     );
+}
+
+#[test]
+fn files_that_are_named_are_not_counted_with_those_of_a_directory() {
+    let bench = Bench::of("/t/m:\n/t/l/libA.so:\n/t/l/a.o: REL");
+    let said = bench.says(&["list", "/t/m", "/t/l", "/t/m"]);
+    assert!(said.ends_with("-- 0\ndepcollect: read 2 files in directories: 1 program or library\n"), "{said}");
 }
 
 #[test]
@@ -301,7 +310,8 @@ fn what_cannot_be_looked_at_is_named_with_its_cause() {
     let long = "x".repeat(100);
     let world = format!(
         "/t/script \"#!/bin/sh\"\n/t/empty \"\"\n/t/text \"{long}\"\n/t/pe \"MZ{long}\"\n/t/fifo |\n/t/loop -> loop\n\
-         /t/macho \"\\xcf\\xfa\\xed\\xfe{long}\"\n/t/cut: NEEDED libA.so; CUT 100\n/t/rel: REL\n/t/debug: NODYNAMIC\n/t/n\\n\\x1b[31m\\xff \"{long}\""
+         /t/macho \"\\xcf\\xfa\\xed\\xfe{long}\"\n/t/cut: NEEDED libA.so; CUT 100\n/t/rel: REL\n/t/debug: NODYNAMIC\n/t/n\\n\\x1b[31m\\xff \"{long}\"\n\
+         /t/spe \"MZ\"\n/t/smacho \"\\xcf\\xfa\\xed\\xfe\"\n/t/self \"\\x7fELF\"\n/t/one \"x\"\n/t/short \"hello\""
     );
     let bench = Bench::of(&world);
     let rows = [
@@ -319,7 +329,15 @@ fn what_cannot_be_looked_at_is_named_with_its_cause() {
         ("/t/rel", "cannot list `/t/rel`: an object or core file is not loaded by a loader\n"),
         ("/t/debug", "cannot list `/t/debug`: it is a debug file: there is nothing to load in it\n"),
         ("/t/none", "cannot open `/t/none`: No such file or directory\n"),
-        ("none", "cannot open `none`: No such file or directory\n"),
+        (
+            "none",
+            "cannot open `none`: No such file or directory\nhint: it is neither in the root's usual PATH nor in the working directory\n",
+        ),
+        ("/t/spe", "cannot list `/t/spe`: it is a PE file, of Windows or UEFI\n"),
+        ("/t/smacho", "cannot list `/t/smacho`: it is a Mach-O file, of macOS\n"),
+        ("/t/self", "cannot list `/t/self`: it is an ELF file cut short\n"),
+        ("/t/one", "cannot list `/t/one`: 1 byte is too little for an ELF file\n"),
+        ("/t/short", "cannot list `/t/short`: 5 bytes are too few for an ELF file\n"),
     ];
     for (path, expected) in rows {
         assert_eq!(bench.says(&["list", path]), format!("-- 2\ndepcollect: error: {expected}"), "{path}");
@@ -382,6 +400,43 @@ fn usage_errors_are_status_two_and_suggest() {
     }
     let said = bench.says(&["lst"]);
     assert!(said.contains("a similar subcommand exists: 'list'"), "{said}");
+}
+
+#[test]
+fn what_may_not_be_searched_is_a_warning_in_every_format() {
+    let bench = Bench::of(
+        "/t/m: NEEDED libA.so; RUNPATH /t/l/deep:/t/k\n/t/l/deep/libA.so:\n/t/k/libA.so:\n/t/l/\nmode /t/l 000\nmode /t/k/libA.so 000",
+    );
+    let program = bench.dir.path().join("depcollect");
+    // Not by a descriptor of ours, which a test beside this one may inherit: a
+    // file that is open for writing cannot be executed.
+    let copied = Command::new("cp").arg(assert_cmd::cargo::cargo_bin!("depcollect")).arg(&program).status();
+    assert!(copied.is_ok_and(|status| status.success()), "a copy");
+    std::fs::set_permissions(bench.dir.path(), std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    for format in ["ldd", "tree", "paths", "dot", "json"] {
+        let mut command = Command::new(&program);
+        command.args(["list", "--root", "root", "--format", format, "/t/m"]).current_dir(bench.dir.path());
+        if rustix::process::geteuid().is_root() {
+            command.uid(65534);
+        }
+        let output = command.output().expect("it runs");
+        let warned: Vec<(String, String)> = if format == "json" {
+            let value = json_of(&output);
+            let findings = value.list("programs")[0].list("findings");
+            let text = |f: &json::Value, key| f.text(key).expect("a text").to_owned();
+            findings.iter().map(|f| (text(f, "subject"), text(f, "message"))).skip(1).collect()
+        } else {
+            let said = String::from_utf8(output.stderr).expect("text");
+            let lines = said.lines().filter_map(|line| line.strip_prefix("depcollect: warning: /t/m: "));
+            lines.filter_map(|line| line.split_once(": ")).map(|(a, b)| (a.into(), b.into())).collect()
+        };
+        let row = |path: &str, words: &str| (path.to_owned(), words.to_owned());
+        let expected = [
+            row("/t/k/libA.so", "cannot be read: Permission denied"),
+            row("/t/l", "cannot be searched: Permission denied"),
+        ];
+        assert_eq!(warned, expected, "{format}");
+    }
 }
 
 #[test]

@@ -32,5 +32,6 @@ mod synth;
 mod tidy;
 mod trees;
 mod unresolved;
+mod words;
 mod world;
 mod worldelf;
