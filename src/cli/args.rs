@@ -102,7 +102,7 @@ pub struct Search {
     #[arg(long)]
     pub no_conf: bool,
 
-    /// The loader of libraries that name none.
+    /// The loader of libraries that name none, a file of the root.
     #[arg(long, value_name = "PATH")]
     pub loader: Option<OsString>,
 }
@@ -110,12 +110,12 @@ pub struct Search {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
-    /// Say more: sizes, every candidate tried, notes.
+    /// Say more: rules, sizes, every candidate tried.
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
 
     /// Say nothing but what was asked for and errors.
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
 
     /// When to use colour.

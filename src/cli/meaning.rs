@@ -2,23 +2,25 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "the edge where the environment and the working directory are read"
+    reason = "the edge where the environment and the working directory are read, and the two roots compared"
 )]
 
 use std::env;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
+use super::Usage;
 use super::args::{self, Cli, Command};
-use crate::job::{Colours, Format, Job, Levels, LibraryPath, ListTask, Task};
+use crate::job::{Colours, Format, Job, LEVELS, Levels, LibraryPath, ListTask, Task};
 
 /// Where a foreign root has its programs.
 const USUAL_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What is to be done.
-pub fn job(cli: Cli) -> Result<Job, String> {
+pub fn job(cli: Cli) -> Result<Job, Usage> {
     let (task, search, output) = match cli.command {
         Command::List(list) => {
             let format = format_of(&list)?;
@@ -30,7 +32,11 @@ pub fn job(cli: Cli) -> Result<Job, String> {
             (Task::Why { program, library, all: why.all }, why.search, why.output)
         }
     };
-    let is_own_root = search.root.as_ref().is_none_or(|root| root.as_os_str() == "/");
+    let is_own_root = search.root.as_deref().is_none_or(is_own);
+    let levels = levels_of(search.hwcaps)?;
+    if matches!(task, Task::Why { .. }) && levels == Levels::All {
+        return Err(Usage::new("`why` tells of one processor level at a time", one_of_levels()));
+    }
     let from_env = |name: &str| env::var_os(name).filter(|value| is_own_root && !value.is_empty());
     let library_path = match search.library_path {
         Some(list) => Some(LibraryPath::Typed(list.into_vec())),
@@ -40,12 +46,12 @@ pub fn job(cli: Cli) -> Result<Job, String> {
         task,
         root: search.root.unwrap_or_else(|| PathBuf::from("/")),
         is_own_root,
-        cwd: env::current_dir().map_err(|error| format!("cannot tell the working directory: {error}"))?,
+        cwd: env::current_dir().map_err(no_cwd)?,
         path: from_env("PATH").map_or_else(|| USUAL_PATH.to_vec(), OsString::into_vec),
         library_path,
         preload: from_env("LD_PRELOAD").map(OsString::into_vec),
         bind_now: from_env("LD_BIND_NOW").is_some(),
-        levels: levels_of(search.hwcaps),
+        levels,
         conf: !search.no_conf,
         loader: search.loader.map(OsString::into_vec),
         verbose: output.verbose > 0,
@@ -56,6 +62,16 @@ pub fn job(cli: Cli) -> Result<Job, String> {
     Ok(job)
 }
 
+fn no_cwd(error: std::io::Error) -> Usage {
+    Usage { cause: format!("cannot tell the working directory: {error}"), hint: None }
+}
+
+/// `//`, `/.` and `/proc/self/root` are `/` as well.
+fn is_own(root: &Path) -> bool {
+    let id = |path: &Path| path.metadata().map(|meta| (meta.dev(), meta.ino())).ok();
+    id(root).is_some_and(|root| Some(root) == id(Path::new("/")))
+}
+
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS))
 }
@@ -63,7 +79,7 @@ fn threads() -> usize {
 /// Walking a tree does not get faster with more.
 const MOST_THREADS: usize = 8;
 
-fn format_of(list: &args::List) -> Result<Format, String> {
+fn format_of(list: &args::List) -> Result<Format, Usage> {
     let format = match list.format {
         Some(args::Format::Ldd) => Format::Ldd,
         Some(args::Format::Tree) => Format::Tree,
@@ -75,20 +91,31 @@ fn format_of(list: &args::List) -> Result<Format, String> {
         None => Format::Ldd,
     };
     if list.nul && !matches!(format, Format::Paths { .. }) {
-        return Err("-0 goes with --format paths only".into());
+        return Err(Usage { cause: "`-0` goes with `--format paths` only".into(), hint: None });
     }
     Ok(format)
 }
 
-fn levels_of(typed: Option<OsString>) -> Levels {
-    let Some(typed) = typed.map(OsString::into_vec) else { return Levels::Default };
+fn levels_of(typed: Option<OsString>) -> Result<Levels, Usage> {
+    let Some(typed) = typed.map(OsString::into_vec) else { return Ok(Levels::Default) };
     match typed.as_slice() {
-        b"all" => Levels::All,
-        b"none" | b"" => Levels::None,
-        list => Levels::Named(
-            list.split(|b| matches!(b, b',' | b':')).filter(|n| !n.is_empty()).map(<[u8]>::to_vec).collect(),
-        ),
+        b"all" => return Ok(Levels::All),
+        b"none" | b"" => return Ok(Levels::None),
+        _ => {}
     }
+    let names = typed.split(|b| matches!(b, b',' | b':')).filter(|name| !name.is_empty());
+    let names: Vec<Vec<u8>> = names.map(<[u8]>::to_vec).collect();
+    match names.iter().find(|name| !LEVELS.iter().any(|level| level.as_bytes() == name.as_slice())) {
+        Some(strange) => {
+            let strange = String::from_utf8_lossy(strange);
+            Err(Usage::new(format!("`--hwcaps` knows no level `{strange}`"), one_of_levels()))
+        }
+        None => Ok(Levels::Named(names)),
+    }
+}
+
+fn one_of_levels() -> String {
+    format!("levels are {}; or none", LEVELS.join(", "))
 }
 
 fn colours(when: args::Colour) -> Colours {

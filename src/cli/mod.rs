@@ -4,7 +4,9 @@
 mod args;
 mod cpu;
 mod meaning;
+mod usage;
 
 pub use args::Cli;
 pub use cpu::this_machine;
 pub use meaning::job;
+pub use usage::Usage;

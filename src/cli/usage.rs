@@ -1,0 +1,106 @@
+//! What is wrong with the words typed, in our own form: a cause, and the cure
+//! where it is known.
+
+#![expect(clippy::wildcard_enum_match_arm, reason = "clap keeps its enums open")]
+
+use clap::Error;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// Names from the command line are in it as they were typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    pub cause: String,
+    pub hint: Option<String>,
+}
+
+impl Usage {
+    pub(super) fn new(cause: impl Into<String>, hint: impl Into<String>) -> Usage {
+        Usage { cause: cause.into(), hint: Some(hint.into()) }
+    }
+
+    /// What clap found wrong. `None`: it is no error, or best told by the whole help.
+    pub fn of(error: &Error) -> Option<Usage> {
+        let text = |kind| of_context(error, kind).unwrap_or_default();
+        let argument = text(ContextKind::InvalidArg);
+        let option = argument.split([' ', '=']).next().unwrap_or_default();
+        let value = text(ContextKind::InvalidValue);
+        Some(match error.kind() {
+            ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => return None,
+            ErrorKind::InvalidSubcommand => no_command(error, &text(ContextKind::InvalidSubcommand)),
+            ErrorKind::UnknownArgument if argument.starts_with('-') => {
+                let hint = of_context(error, ContextKind::SuggestedArg).map_or_else(
+                    || format!("a file of that name is written `./{argument}`"),
+                    |known| format!("there is `{known}`"),
+                );
+                Usage::new(format!("there is no option `{argument}`"), hint)
+            }
+            ErrorKind::UnknownArgument => {
+                Usage { cause: format!("`{argument}` is one word too many"), hint: usage(error) }
+            }
+            ErrorKind::InvalidValue if value.is_empty() => Usage {
+                cause: format!("`{option}` wants a value"),
+                hint: values(error).or_else(|| usage(error)),
+            },
+            ErrorKind::InvalidValue => {
+                Usage { cause: format!("`{option}` does not take `{value}`"), hint: values(error) }
+            }
+            ErrorKind::ArgumentConflict if text(ContextKind::PriorArg) == argument => {
+                Usage { cause: format!("`{option}` is given twice"), hint: None }
+            }
+            ErrorKind::ArgumentConflict => {
+                let other = text(ContextKind::PriorArg);
+                let (option, other) = (option.trim_end_matches('.'), other.trim_end_matches('.'));
+                Usage { cause: format!("`{option}` and `{other}` exclude each other"), hint: None }
+            }
+            ErrorKind::MissingRequiredArgument => {
+                Usage { cause: format!("{} is missing", plain(&argument)), hint: usage(error) }
+            }
+            _ => Usage { cause: first_line(error), hint: usage(error) },
+        })
+    }
+}
+
+/// A word where a command is due: most likely a program.
+fn no_command(error: &Error, word: &str) -> Usage {
+    // clap takes `git` for `list`.
+    let is_near = |known: &String| known.chars().next() == word.chars().next();
+    let hint = match of_context(error, ContextKind::SuggestedSubcommand).filter(is_near) {
+        Some(known) => format!("there is `depcollect {known}`"),
+        None => format!("to list what a program loads: `depcollect list {word}`"),
+    };
+    Usage::new(format!("there is no command `{word}`"), hint)
+}
+
+fn of_context(error: &Error, kind: ContextKind) -> Option<String> {
+    match error.get(kind)? {
+        ContextValue::String(text) => Some(text.clone()),
+        ContextValue::Strings(texts) => Some(texts.join(", ")),
+        _ => None,
+    }
+}
+
+fn values(error: &Error) -> Option<String> {
+    of_context(error, ContextKind::ValidValue)
+        .filter(|values| !values.is_empty())
+        .map(|v| format!("it takes {v}"))
+}
+
+/// clap's own line, `Usage: depcollect list [OPTIONS] <FILE>...`.
+fn usage(error: &Error) -> Option<String> {
+    let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else { return None };
+    let line = usage.to_string();
+    let line = line.trim().strip_prefix("Usage: ")?.lines().next()?;
+    Some(format!("the form is `{}`", plain(line)))
+}
+
+fn plain(form: &str) -> String {
+    form.replace(['<', '>'], "").replace("[OPTIONS] ", "")
+}
+
+fn first_line(error: &Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+}
