@@ -15,10 +15,10 @@ use crate::report;
 use crate::root::dir::DirRoot;
 use crate::root::{DirId, Opened, host, resolve, resolve_dir};
 
-mod denied;
 mod inputs;
 mod list;
 mod problem;
+mod remarks;
 mod render;
 mod why;
 

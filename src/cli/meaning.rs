@@ -108,7 +108,7 @@ fn levels_of(typed: Option<OsString>) -> Result<Levels, Usage> {
     match names.iter().find(|name| !LEVELS.iter().any(|level| level.as_bytes() == name.as_slice())) {
         Some(strange) => {
             let strange = String::from_utf8_lossy(strange);
-            Err(Usage::new(format!("`--hwcaps` knows no level `{strange}`"), one_of_levels()))
+            Err(Usage::new(format!("`--hwcaps` knows no level `{strange}`"), one_of_levels() + ", all"))
         }
         None => Ok(Levels::Named(names)),
     }

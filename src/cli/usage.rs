@@ -55,7 +55,9 @@ impl Usage {
                 Usage { cause: format!("`{option}` and `{other}` exclude each other"), hint: None }
             }
             ErrorKind::MissingRequiredArgument => {
-                Usage { cause: format!("{} is missing", plain(&argument)), hint: usage(error) }
+                let verb = if argument.contains(", ") { "are" } else { "is" };
+                let missing = plain(&argument).replace(", ", " and ");
+                Usage { cause: format!("{missing} {verb} missing"), hint: usage(error) }
             }
             _ => Usage { cause: first_line(error), hint: usage(error) },
         })
@@ -64,6 +66,9 @@ impl Usage {
 
 /// A word where a command is due: most likely a program.
 fn no_command(error: &Error, word: &str) -> Usage {
+    if word == "help" {
+        return Usage::new("there is no command `help`", "there is `depcollect --help`");
+    }
     // clap takes `git` for `list`.
     let is_near = |known: &String| known.chars().next() == word.chars().next();
     let hint = match of_context(error, ContextKind::SuggestedSubcommand).filter(is_near) {

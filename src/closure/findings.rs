@@ -103,7 +103,10 @@ fn library_path_mattered(closure: &Closure) -> Option<Finding> {
         severity: Severity::Note,
         code: "library-path",
         subject: closure.program.clone(),
-        message: format!("{count} of its libraries were found through LD_LIBRARY_PATH").into_bytes(),
+        message: match count {
+            1 => b"1 of its libraries was found through LD_LIBRARY_PATH".to_vec(),
+            _ => format!("{count} of its libraries were found through LD_LIBRARY_PATH").into_bytes(),
+        },
         hint: None,
     })
 }

@@ -120,7 +120,7 @@ fn named(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Word {
     if let Some(path) = in_path(job, session, word) {
         return (in_root(session, &path), shadowed(job, session, word, &path));
     }
-    if job.is_own_root || word.starts_with(b"/") {
+    if job.is_own_root || word.starts_with(b"/") || word.is_empty() {
         return (in_root(session, word), None);
     }
     let whole = job.cwd.join(OsStr::from_bytes(word));
@@ -143,7 +143,7 @@ fn in_root(session: &mut Session<'_>, path: &[u8]) -> Named {
 
 /// A word without a slash: the first executable of that name in PATH.
 fn in_path(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Option<Vec<u8>> {
-    if word.contains(&b'/') {
+    if word.contains(&b'/') || word.is_empty() {
         return None;
     }
     job.path.split(|&b| b == b':').filter(|dir| dir.starts_with(b"/")).find_map(|dir| {

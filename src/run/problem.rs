@@ -51,7 +51,7 @@ impl Problem {
         match no {
             NotAProgram::Seen(Seen::Error { errno, .. }) => {
                 let problem = Problem::new(path, "open", words(&std::io::Error::from_raw_os_error(*errno)));
-                if path.contains(&b'/') {
+                if path.contains(&b'/') || path.is_empty() {
                     return problem;
                 }
                 problem.with_hint("it is neither in PATH nor in the working directory")

@@ -1,8 +1,8 @@
 //! One program's answer as text for both streams.
 
-use super::Scene;
 use super::inputs::Input;
 use super::problem::Problem;
+use super::{Scene, remarks};
 use crate::closure::{Closure, Program, Session, close};
 use crate::finding::{Exit, Finding, Severity};
 use crate::job::{Format, Job, ListTask};
@@ -62,7 +62,8 @@ impl<'a> Renderer<'a> {
                     if self.task.unresolved {
                         crate::closure::symbols::check(&mut self.sessions[level], &mut closure);
                     }
-                    super::denied::warn(&mut self.sessions[level], &mut closure);
+                    remarks::denied(&mut self.sessions[level], &mut closure);
+                    remarks::secure(self.job, program, &mut closure);
                     self.one(&mut rendered, &closure, level, &mut before);
                 }
             }

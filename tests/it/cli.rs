@@ -191,6 +191,28 @@ fn one_file_is_one_file() {
 }
 
 #[test]
+fn what_does_not_count_for_a_setuid_program_is_said() {
+    check(
+        "/t/m: NEEDED libA.so; RUNPATH $ORIGIN\nmode /t/m 4755",
+        &["list", "--format", "tree", "--library-path", "/t", "/t/m"],
+        "
+/t/m
+├── /lib64/ld-linux-x86-64.so.2 [interpreter]
+└── libA.so => not found
+    · /lib/x86_64-linux-gnu/libA.so: no such directory [default directory]
+    · /usr/lib/x86_64-linux-gnu/libA.so: no such directory [default directory]
+    · /lib/libA.so: no such directory [default directory]
+    · /usr/lib/libA.so: no such directory [default directory]
+    · $ORIGIN: off outside the default directories, because the program is setuid or setgid
+    · ld.so.cache: off, the root has none
+-- 1
+depcollect: error: /t/m: libA.so: cannot open shared object file: No such file or directory (needed by /t/m)
+depcollect: note: /t/m: --library-path does not count: it is setuid or setgid
+",
+    );
+}
+
+#[test]
 fn paths_are_what_is_opened_and_the_files_behind() {
     check(
         "/t/m: NEEDED libA.so; RUNPATH /t/l\n/t/real/libA.so.1:\n/t/l/libA.so -> ../real/libA.so.1",

@@ -12,7 +12,8 @@ fn usage_errors_are_status_two_and_name_the_cure() {
     let why = "the form is `depcollect why PROGRAM LIBRARY`";
     let levels =
         "levels are x86-64-v2, x86-64-v3, x86-64-v4, power9, power10, z13, z14, z15, z16, z17; or none";
-    let rows: [(&[&str], &str, &str); 15] = [
+    let all_levels = format!("{levels}, all");
+    let rows: [(&[&str], &str, &str); 17] = [
         (&["lst"], "there is no command `lst`", "there is `depcollect list`"),
         (&["git"], "there is no command `git`", "to list what a program loads: `depcollect list git`"),
         (
@@ -21,6 +22,8 @@ fn usage_errors_are_status_two_and_name_the_cure() {
             "to list what a program loads: `depcollect list \\u{1b}[31m\\n`",
         ),
         (&["list"], "FILE... is missing", list),
+        (&["why"], "PROGRAM and LIBRARY are missing", why),
+        (&["help"], "there is no command `help`", "there is `depcollect --help`"),
         (&["why", "/t/m"], "LIBRARY is missing", why),
         (&["why", "/t/m", "a", "b"], "`b` is one word too many", why),
         (&["list", "--fromat", "x", "y"], "there is no option `--fromat`", "there is `--format`"),
@@ -33,7 +36,11 @@ fn usage_errors_are_status_two_and_name_the_cure() {
         (&["list", "-q", "-v", "/t/m"], "`--quiet` and `--verbose` exclude each other", ""),
         (&["list", "--no-conf", "--no-conf", "/t/m"], "`--no-conf` is given twice", ""),
         (&["list", "-0", "--format", "tree", "/t/m"], "`-0` goes with `--format paths` only", ""),
-        (&["list", "--hwcaps", "x86-64-v3,nonsense", "/t/m"], "`--hwcaps` knows no level `nonsense`", levels),
+        (
+            &["list", "--hwcaps", "x86-64-v3,nonsense", "/t/m"],
+            "`--hwcaps` knows no level `nonsense`",
+            &all_levels,
+        ),
         (&["why", "--hwcaps", "all", "/t/m", "a"], "`why` tells of one processor level at a time", levels),
         (&["list", "/t/m", "--format"], "`--format` wants a value", "it takes ldd, tree, paths, json, dot"),
     ];
@@ -135,6 +142,7 @@ fn another_relative_path_is_a_file_of_the_host() {
             "some",
             "cannot list `some`: it is a directory outside the root\nhint: a path of the root starts with a slash; of the host, name the files\n",
         ),
+        ("", "cannot open ``: No such file or directory\n"),
         ("root/../none", "cannot open `root/../none`: No such file or directory\n"),
     ];
     for (word, expected) in rows {

@@ -1,18 +1,20 @@
-//! What this user may not look into. A loader passes it by as well, so it is no
-//! error of the answer; but run as another user it finds more.
+//! What a closure does not say by itself: what this user may not look into, and
+//! what does not count for a setuid program.
 
 use std::collections::BTreeMap;
 
 use rustix::io::Errno;
 
-use crate::closure::{Closure, Outcome, Seen, Session};
+use crate::closure::{Closure, Outcome, Program, Seen, Session};
 use crate::finding::{Finding, Severity};
-use crate::loader::Obstacle;
+use crate::job::{Job, LibraryPath};
+use crate::loader::{Launch, Obstacle};
 use crate::path::dirname;
 
 /// Adds a warning for each directory or file that was passed by on the way to
-/// a library that is missing.
-pub(super) fn warn(session: &mut Session<'_>, closure: &mut Closure) {
+/// a library that is missing. A loader passes it by as well, so it is no error of
+/// the answer; but run as another user it finds more.
+pub(super) fn denied(session: &mut Session<'_>, closure: &mut Closure) {
     let mut denied: BTreeMap<Vec<u8>, &'static str> = BTreeMap::new();
     for edge in &closure.edges {
         let Outcome::Missing(miss) = &edge.outcome else { continue };
@@ -32,6 +34,24 @@ pub(super) fn warn(session: &mut Session<'_>, closure: &mut Closure) {
         subject: path,
         message: format!("cannot be {verb}: Permission denied").into_bytes(),
         hint: Some(b"a loader run by another user may find more here; so may depcollect".to_vec()),
+    }));
+}
+
+/// Adds that lists of the user's have no effect on a program that gains rights.
+pub(super) fn secure(job: &Job, program: &Program, closure: &mut Closure) {
+    if closure.family.is_none() || !program.is_secure(Launch::Exec) {
+        return;
+    }
+    let library_path = job.library_path.as_ref().map(|list| match list {
+        LibraryPath::Typed(_) => "--library-path",
+        LibraryPath::Environment(_) => "LD_LIBRARY_PATH",
+    });
+    closure.findings.extend(library_path.map(|name| Finding {
+        severity: Severity::Note,
+        code: "secure",
+        subject: closure.program.clone(),
+        message: format!("{name} does not count: it is setuid or setgid").into_bytes(),
+        hint: None,
     }));
 }
 
