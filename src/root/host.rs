@@ -1,6 +1,7 @@
 //! Paths of the host, seen from a root.
 
-use std::path::{Component, Path};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs;
 use rustix::io::retry_on_intr;
@@ -21,7 +22,9 @@ pub fn path_in_root(root: &Path, path: &Path) -> Option<Vec<u8>> {
 fn below(top: FileId, path: &Path) -> Option<Vec<u8>> {
     let is_top = |above: &&Path| retry_on_intr(|| fs::stat(*above)).is_ok_and(|stat| id(&stat) == top);
     let inside = path.strip_prefix(path.ancestors().find(is_top)?).ok()?;
-    stays_below(inside).then(|| [b"/", inside.as_os_str().as_encoded_bytes()].concat())
+    // Without `.` and empty names: the answer shows it.
+    let inside: PathBuf = inside.components().collect();
+    stays_below(&inside).then(|| [b"/", inside.as_os_str().as_bytes()].concat())
 }
 
 /// `..` does not lead out of it: in a root it would end at the top.

@@ -121,6 +121,8 @@ fn a_relative_path_that_leads_into_the_root_is_a_file_of_it() {
     ] {
         assert_eq!(bench.says(&["list", word]), found, "{word}");
     }
+    let said = bench.says(&["list", "--format", "paths", "root//./t/./m"]);
+    assert!(said.starts_with("/t/m\n/lib64/"), "{said}");
     // Only in the root does this link lead anywhere.
     assert_eq!(bench.says(&["list", "root/t/abs"]), found);
     let said = bench.says(&["list", "root/t"]);
