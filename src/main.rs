@@ -35,7 +35,9 @@ fn main() -> ExitCode {
 
 /// The help or the version; to stderr if it was not asked for.
 fn help(text: &clap::Error) -> ExitCode {
-    // If nobody listens there is nobody to tell.
-    let _ = text.print();
-    if text.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+    match text.print() {
+        Ok(()) if !text.use_stderr() => ExitCode::SUCCESS,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Ok(()) | Err(_) => ExitCode::from(2),
+    }
 }

@@ -29,13 +29,7 @@ impl Usage {
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => return None,
             ErrorKind::InvalidSubcommand => no_command(error, &text(ContextKind::InvalidSubcommand)),
-            ErrorKind::UnknownArgument if argument.starts_with('-') => {
-                let hint = of_context(error, ContextKind::SuggestedArg).map_or_else(
-                    || format!("a file of that name is written `./{argument}`"),
-                    |known| format!("there is `{known}`"),
-                );
-                Usage::new(format!("there is no option `{argument}`"), hint)
-            }
+            ErrorKind::UnknownArgument if argument.starts_with('-') => no_option(error, &argument),
             ErrorKind::UnknownArgument => {
                 Usage { cause: format!("`{argument}` is one word too many"), hint: usage(error) }
             }
@@ -45,6 +39,9 @@ impl Usage {
             },
             ErrorKind::InvalidValue => {
                 Usage { cause: format!("`{option}` does not take `{value}`"), hint: values(error) }
+            }
+            ErrorKind::TooManyValues => {
+                Usage { cause: format!("`{option}` takes no `{value}`"), hint: usage(error) }
             }
             ErrorKind::ArgumentConflict if text(ContextKind::PriorArg) == argument => {
                 Usage { cause: format!("`{option}` is given twice"), hint: None }
@@ -61,6 +58,19 @@ impl Usage {
             }
             _ => Usage { cause: first_line(error), hint: usage(error) },
         })
+    }
+}
+
+fn no_option(error: &Error, argument: &str) -> Usage {
+    let cause = format!("there is no option `{argument}`");
+    let command = command(error).unwrap_or_default();
+    match of_context(error, ContextKind::SuggestedArg) {
+        Some(known) => Usage::new(cause, format!("there is `{known}`")),
+        None if command == "depcollect" => {
+            let cause = format!("`{argument}` stands before the command");
+            Usage::new(cause, format!("options follow it, as in `depcollect list {argument}`"))
+        }
+        None => Usage::new(cause, format!("`{command} --help` names the options")),
     }
 }
 
@@ -92,12 +102,22 @@ fn values(error: &Error) -> Option<String> {
         .map(|v| format!("it takes {v}"))
 }
 
-/// clap's own line, `Usage: depcollect list [OPTIONS] <FILE>...`.
 fn usage(error: &Error) -> Option<String> {
+    form(error).map(|form| format!("the form is `{form}`"))
+}
+
+/// clap's own line, `Usage: depcollect list [OPTIONS] <FILE>...`.
+fn form(error: &Error) -> Option<String> {
     let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) else { return None };
     let line = usage.to_string();
-    let line = line.trim().strip_prefix("Usage: ")?.lines().next()?;
-    Some(format!("the form is `{}`", plain(line)))
+    line.trim().strip_prefix("Usage: ")?.lines().next().map(plain)
+}
+
+/// What a form begins with, before arguments and options.
+fn command(error: &Error) -> Option<String> {
+    let form = form(error)?;
+    let is_name = |word: &&str| word.bytes().all(|b| b.is_ascii_lowercase());
+    Some(form.split(' ').take_while(is_name).collect::<Vec<_>>().join(" "))
 }
 
 fn plain(form: &str) -> String {

@@ -213,6 +213,15 @@ depcollect: note: /t/m: --library-path does not count: it is setuid or setgid
 }
 
 #[test]
+fn colour_is_put_around_words_only() {
+    let said = Bench::of(TREE).says(&["list", "--format", "tree", "--color", "always", "/t/m"]);
+    assert!(
+        said.starts_with("\x1b[1m/t/m\x1b[0m\n├── /lib64/ld-linux-x86-64.so.2\x1b[2m [interpreter]\x1b[0m\n"),
+        "{said}"
+    );
+}
+
+#[test]
 fn paths_are_what_is_opened_and_the_files_behind() {
     check(
         "/t/m: NEEDED libA.so; RUNPATH /t/l\n/t/real/libA.so.1:\n/t/l/libA.so -> ../real/libA.so.1",

@@ -13,7 +13,7 @@ fn usage_errors_are_status_two_and_name_the_cure() {
     let levels =
         "levels are x86-64-v2, x86-64-v3, x86-64-v4, power9, power10, z13, z14, z15, z16, z17; or none";
     let all_levels = format!("{levels}, all");
-    let rows: [(&[&str], &str, &str); 17] = [
+    let rows: [(&[&str], &str, &str); 19] = [
         (&["lst"], "there is no command `lst`", "there is `depcollect list`"),
         (&["git"], "there is no command `git`", "to list what a program loads: `depcollect list git`"),
         (
@@ -27,7 +27,17 @@ fn usage_errors_are_status_two_and_name_the_cure() {
         (&["why", "/t/m"], "LIBRARY is missing", why),
         (&["why", "/t/m", "a", "b"], "`b` is one word too many", why),
         (&["list", "--fromat", "x", "y"], "there is no option `--fromat`", "there is `--format`"),
-        (&["list", "-x"], "there is no option `-x`", "a file of that name is written `./-x`"),
+        (
+            &["--root", "x", "list", "/t/m"],
+            "`--root` stands before the command",
+            "options follow it, as in `depcollect list --root`",
+        ),
+        (
+            &["list", "--no-conf=yes", "/t/m"],
+            "`--no-conf` takes no `yes`",
+            "the form is `depcollect list --no-conf FILE...`",
+        ),
+        (&["list", "-x"], "there is no option `-x`", "`depcollect list --help` names the options"),
         (
             &["list", "--format", "yaml", "/t/m"],
             "`--format` does not take `yaml`",
@@ -67,6 +77,14 @@ fn help_is_no_error_and_no_words_at_all_are_one() {
                 || said.starts_with(b"depcollect 0.")
         );
     }
+}
+
+#[test]
+fn help_that_cannot_be_written_is_trouble() {
+    let Ok(full) = std::fs::File::create("/dev/full") else { return crate::need::skip("no /dev/full") };
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("depcollect"));
+    let status = command.arg("--help").stdout(full).status().expect("it runs");
+    assert_eq!(status.code(), Some(2));
 }
 
 #[test]
