@@ -46,7 +46,7 @@ pub fn job(cli: Cli) -> Result<Job, Usage> {
         task,
         root: search.root.unwrap_or_else(|| PathBuf::from("/")),
         is_own_root,
-        cwd: env::current_dir().map_err(no_cwd)?,
+        cwd: env::current_dir().map_err(|error| format!("cannot tell the working directory: {error}"))?,
         path: from_env("PATH").map_or_else(|| USUAL_PATH.to_vec(), OsString::into_vec),
         library_path,
         preload: from_env("LD_PRELOAD").map(OsString::into_vec),
@@ -60,10 +60,6 @@ pub fn job(cli: Cli) -> Result<Job, Usage> {
         threads,
     };
     Ok(job)
-}
-
-fn no_cwd(error: std::io::Error) -> Usage {
-    Usage { cause: format!("cannot tell the working directory: {error}"), hint: None }
 }
 
 /// `//`, `/.` and `/proc/self/root` are `/` as well.
@@ -91,7 +87,7 @@ fn format_of(list: &args::List) -> Result<Format, Usage> {
         None => Format::Ldd,
     };
     if list.nul && !matches!(format, Format::Paths { .. }) {
-        return Err(Usage { cause: "`-0` goes with `--format paths` only".into(), hint: None });
+        return Err("`-0` goes with `--format paths` only".to_owned().into());
     }
     Ok(format)
 }

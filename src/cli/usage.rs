@@ -13,6 +13,13 @@ pub struct Usage {
     pub hint: Option<String>,
 }
 
+/// A cause without a cure.
+impl From<String> for Usage {
+    fn from(cause: String) -> Usage {
+        Usage { cause, hint: None }
+    }
+}
+
 impl Usage {
     pub(super) fn new(cause: impl Into<String>, hint: impl Into<String>) -> Usage {
         Usage { cause: cause.into(), hint: Some(hint.into()) }
@@ -44,12 +51,12 @@ impl Usage {
                 Usage { cause: format!("`{option}` takes no `{value}`"), hint: usage(error) }
             }
             ErrorKind::ArgumentConflict if text(ContextKind::PriorArg) == argument => {
-                Usage { cause: format!("`{option}` is given twice"), hint: None }
+                Usage::from(format!("`{option}` is given twice"))
             }
             ErrorKind::ArgumentConflict => {
                 let other = text(ContextKind::PriorArg);
                 let (option, other) = (option.trim_end_matches('.'), other.trim_end_matches('.'));
-                Usage { cause: format!("`{option}` and `{other}` exclude each other"), hint: None }
+                Usage::from(format!("`{option}` and `{other}` exclude each other"))
             }
             ErrorKind::MissingRequiredArgument => {
                 let verb = if argument.contains(", ") { "are" } else { "is" };
