@@ -24,8 +24,11 @@ const PROGRAM: ObjectId = ObjectId(0);
 const LDSO: ObjectId = ObjectId(1);
 /// In the table of names: the kernel's object, which has no file.
 const VDSO: u32 = u32::MAX;
-/// Where filters go round in circles, ld.so itself does not end.
-const MOST_FORGOTTEN: u32 = 200;
+/// In the same table: whoever answered to it was forgotten.
+const NOBODY: u32 = u32::MAX - 1;
+/// More loads of files that were loaded before are no program's: where filters go
+/// round in circles, ld.so itself does not end.
+const MOST_RELOADS: u32 = 4000;
 
 pub(super) fn walk(
     session: &mut Session<'_>,
@@ -63,9 +66,11 @@ struct Walk<'w, 'a> {
     is_done: Vec<bool>,
     lists: Vec<Lists>,
     is_dead: bool,
-    /// How often an object went before the program, where ld.so does not know it
-    /// any more and loads it again.
-    forgotten: u32,
+    /// It stands before the program, where ld.so does not know it any more: asked
+    /// for again, it is loaded again.
+    is_forgotten: Vec<bool>,
+    /// How often that has happened.
+    reloads: u32,
 }
 
 impl<'w, 'a> Walk<'w, 'a> {
@@ -93,7 +98,8 @@ impl<'w, 'a> Walk<'w, 'a> {
             is_done: Vec::new(),
             lists: Vec::new(),
             is_dead: false,
-            forgotten: 0,
+            is_forgotten: Vec::new(),
+            reloads: 0,
         }
     }
 
@@ -128,13 +134,15 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.library_path = self.library_path();
     }
 
-    /// Fills the tables of names and inodes anew, in the order of ld.so's list.
-    /// What a filter put before the program is not in that list: asked for
-    /// again, it is loaded again.
+    /// Fills the tables of names and inodes anew, in the order of ld.so's list,
+    /// which begins with the program.
     fn learn_loaded(&mut self) {
         self.known.clear();
         self.inodes = Map::default();
-        let loaded: Vec<ObjectId> = self.closure.loaded().skip_while(|id| *id != PROGRAM).collect();
+        self.is_forgotten = vec![false; self.closure.objects.len()];
+        let before: Vec<ObjectId> = self.closure.loaded().take_while(|id| *id != PROGRAM).collect();
+        let loaded: Vec<ObjectId> = self.closure.loaded().skip(before.len()).collect();
+        before.iter().for_each(|id| self.is_forgotten[id.0 as usize] = true);
         self.learn(PROGRAM);
         self.learn(LDSO);
         let vdso = self.session.names.intern(machine::vdso_name(&self.runtime.target).as_bytes());
@@ -148,20 +156,35 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     fn learn(&mut self, id: ObjectId) {
+        for name in self.names_of(id) {
+            self.learn_name(name, id.0);
+        }
+    }
+
+    fn names_of(&mut self, id: ObjectId) -> Vec<Name> {
         let object = self.closure.object(id);
         let own = self.l_name(id).to_vec();
         let mut names = vec![self.session.names.intern(&own)];
         names.extend(object.names.iter().map(|name| self.session.names.intern(name)));
         names.extend(object.found.facts().soname().map(|name| self.session.names.intern(name)));
-        for name in names {
-            self.learn_name(name, id.0);
-        }
+        names
+    }
+
+    fn answers_to(&self, id: ObjectId, name: &[u8]) -> bool {
+        let object = self.closure.object(id);
+        self.l_name(id) == name
+            || object.names.iter().any(|known| **known == *name)
+            || object.found.facts().soname() == Some(name)
     }
 
     fn learn_name(&mut self, name: Name, value: u32) {
-        if self.known.get(name).is_none() {
+        if self.owner_of(name).is_none() {
             self.known.set(name, value);
         }
+    }
+
+    fn owner_of(&self, name: Name) -> Option<u32> {
+        self.known.get(name).filter(|owner| *owner != NOBODY)
     }
 
     fn breadth_first(&mut self) {
@@ -217,20 +240,50 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
         self.reached.insert(*at, to);
         *at += 1;
+        if to != LDSO {
+            self.put_before(to, owner);
+        }
+    }
+
+    /// In ld.so's list.
+    fn put_before(&mut self, to: ObjectId, owner: ObjectId) {
         let order = &mut self.closure.order;
         order.retain(|slot| *slot != Slot::Object(to));
         let before = order.iter().position(|slot| *slot == Slot::Object(owner)).unwrap_or(order.len());
-        if to != LDSO {
-            order.insert(before, Slot::Object(to));
+        order.insert(before, Slot::Object(to));
+        let is_before_program = order[before..].contains(&Slot::Object(PROGRAM));
+        match to {
+            PROGRAM => self.learn_loaded(),
+            _ if is_before_program => self.forget(to),
+            _ => self.move_up(to),
         }
-        if order[before..].contains(&Slot::Object(PROGRAM)) {
-            self.forgotten += 1;
+    }
+
+    /// It went before the program: its names are those of the next that has them.
+    fn forget(&mut self, to: ObjectId) {
+        self.is_forgotten[to.0 as usize] = true;
+        for name in self.names_of(to) {
+            if self.known.get(name) == Some(to.0) {
+                let text = self.session.names.text(name);
+                let next = self
+                    .closure
+                    .loaded()
+                    .find(|id| !self.is_forgotten[id.0 as usize] && self.answers_to(*id, &text));
+                self.known.set(name, next.map_or(NOBODY, |id| id.0));
+            }
         }
-        if self.forgotten > MOST_FORGOTTEN {
-            let outcome = death(name, "is loaded for ever: filters go round in circles", false);
-            self.edge(owner, want, Arc::from(name), outcome);
+    }
+
+    /// It stands earlier in the list now: of its names it may be the first.
+    fn move_up(&mut self, to: ObjectId) {
+        for name in self.names_of(to) {
+            let owner = self.owner_of(name).unwrap_or(to.0);
+            let is_first = |id: &ObjectId| id.0 == owner || *id == to;
+            let is_always_first = [PROGRAM.0, LDSO.0, VDSO].contains(&owner);
+            if !is_always_first && self.closure.loaded().find(is_first) == Some(to) {
+                self.known.set(name, to.0);
+            }
         }
-        self.learn_loaded();
     }
 
     /// Where ld.so was asked for, behind what precedes it in look-up order.
@@ -264,7 +317,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         };
         let number = self.session.names.intern(&name);
         let text = self.session.names.text(number);
-        let outcome = match self.known.get(number) {
+        let outcome = match self.owner_of(number) {
             Some(VDSO) => Outcome::Vdso,
             Some(LDSO_NUMBER) => Outcome::Found { to: LDSO, how: How::Builtin },
             Some(to) => Outcome::Found { to: ObjectId(to), how: How::AlreadyLoaded },
@@ -350,10 +403,16 @@ impl<'w, 'a> Walk<'w, 'a> {
             Answer::Dies { path, words } => return death(path, words, is_forgiven),
         };
         if let Some(&to) = self.inodes.get(&found.file.stat.id) {
-            return Outcome::Found { to, how: How::SameFile(rule) };
+            if !self.is_forgotten[to.0 as usize] {
+                return Outcome::Found { to, how: How::SameFile(rule) };
+            }
+            self.reloads += 1;
         }
         if let Some(words) = self.refusal(found.facts()) {
             return death(&self.session.names.text(number), words, is_forgiven);
+        }
+        if self.reloads > MOST_RELOADS {
+            return death(path, "is loaded for ever: filters go round in circles", false);
         }
         let to = ObjectId(self.closure.objects.len() as u32);
         let role = match want {
@@ -375,6 +434,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.closure.order.push(Slot::Object(to));
         self.is_reached.push(false);
         self.is_done.push(false);
+        self.is_forgotten.push(false);
         let lists = self.lists_of(to);
         self.lists.push(lists);
         self.learn(to);

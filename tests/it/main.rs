@@ -6,6 +6,7 @@
 #![expect(clippy::print_stderr, reason = "a skip says why")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it is about")]
 
+mod bounds;
 mod cachefile;
 mod cli;
 mod elf;
