@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 mod paths;
 
-use super::lists::Lists;
+use super::lists::Chains;
 use super::search::{Answer, SearchKey};
 use super::session::ListNo;
 use super::{
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::elf::{AskKind, Facts};
 use crate::intern::{Map, Marks, Name};
-use crate::loader::{ChainLink, Launch, Version, glibc, machine, token};
+use crate::loader::{Launch, Version, glibc, machine, token};
 use crate::root::FileId;
 
 const PROGRAM: ObjectId = ObjectId(0);
@@ -64,7 +64,7 @@ struct Walk<'w, 'a> {
     is_reached: Vec<bool>,
     /// Its own requests were made.
     is_done: Vec<bool>,
-    lists: Vec<Lists>,
+    chains: Vec<Chains>,
     is_dead: bool,
     /// It stands before the program, where ld.so does not know it any more: asked
     /// for again, it is loaded again.
@@ -96,7 +96,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             reached: vec![PROGRAM],
             is_reached: Vec::new(),
             is_done: Vec::new(),
-            lists: Vec::new(),
+            chains: Vec::new(),
             is_dead: false,
             is_forgotten: Vec::new(),
             reloads: 0,
@@ -127,10 +127,8 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.is_reached = vec![true, false];
         self.is_done = vec![false, true];
         self.learn_loaded();
-        for id in [PROGRAM, LDSO] {
-            let lists = self.lists_of(id);
-            self.lists.push(lists);
-        }
+        let chains = self.chains_of(PROGRAM);
+        self.chains = vec![chains, Chains::EMPTY];
         self.library_path = self.library_path();
     }
 
@@ -391,7 +389,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         let key = SearchKey {
             runtime: self.runtime_no,
             name,
-            chain: self.chain_of(from),
+            chain: self.chains[from.0 as usize].own,
             library_path: self.library_path,
             nodeflib: self.closure.object(from).found.facts().nodeflib(),
             trusted_only: self.secure && is_preload,
@@ -435,8 +433,8 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.is_reached.push(false);
         self.is_done.push(false);
         self.is_forgotten.push(false);
-        let lists = self.lists_of(to);
-        self.lists.push(lists);
+        let chains = self.chains_of(to);
+        self.chains.push(chains);
         self.learn(to);
         Outcome::Found { to, how: How::Opened(rule) }
     }
@@ -505,12 +503,10 @@ impl<'w, 'a> Walk<'w, 'a> {
         let number = self.session.names.intern(name);
         let Some(opened) = self.name_to_open(PROGRAM, Want::Audit, number) else { return };
         // Nobody asks for it: of all lists, only the program's RPATH counts.
-        let rpath = self.lists[PROGRAM.0 as usize].rpath.clone();
-        let link = ChainLink { above: 0, rpath, runpath: None };
         let key = SearchKey {
             runtime: self.runtime_no,
             name: opened,
-            chain: self.session.chain_no(if link.rpath.is_empty() { Vec::new() } else { vec![link] }),
+            chain: self.chains[PROGRAM.0 as usize].inherited,
             library_path: self.library_path,
             nodeflib: false,
             trusted_only: self.secure,

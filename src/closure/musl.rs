@@ -12,7 +12,7 @@ use super::{
 };
 use crate::elf::{self, ET_EXEC, Facts};
 use crate::intern::Map;
-use crate::loader::{ChainLink, Launch, Obstacle, musl, token};
+use crate::loader::{Launch, Obstacle, PathTag, musl, token};
 use crate::root::FileId;
 
 pub(super) fn walk(
@@ -232,26 +232,17 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     /// The path lists of an object and of everybody above it: RUNPATH if there
     /// is one, else RPATH; both are inherited.
-    fn chain_of(&mut self, of: ObjectId) -> ChainNo {
-        let mut chain = Vec::new();
-        let mut at = Some(of);
-        let mut above = 0;
-        while let Some(id) = at {
-            let object = self.closure.object(id);
-            let facts = object.found.facts();
-            let list = facts.runpath().or(facts.rpath());
-            let expanded = list.and_then(|list| self.expand(id, list));
-            let dirs = expanded.map(|list| musl::split(&list)).unwrap_or_default();
-            if !dirs.is_empty() {
-                chain.push(match facts.runpath() {
-                    Some(_) => ChainLink { above, rpath: Vec::new(), runpath: Some(dirs) },
-                    None => ChainLink { above, rpath: dirs, runpath: None },
-                });
-            }
-            at = self.closure.object(id).wanted_by;
-            above += 1;
-        }
-        self.session.chain_no(chain)
+    fn chain_of(&mut self, id: ObjectId) -> ChainNo {
+        let found = self.closure.object(id).found.clone();
+        let facts = found.facts();
+        let above = match self.closure.object(id).wanted_by {
+            Some(by) => self.session.one_down(self.chains[by.0 as usize]),
+            None => ChainNo::EMPTY,
+        };
+        let tag = if facts.runpath().is_some() { PathTag::Runpath } else { PathTag::Rpath };
+        let list = facts.runpath().or(facts.rpath()).and_then(|list| self.expand(id, list));
+        let dirs = list.map(|list| musl::split(&list)).unwrap_or_default();
+        if dirs.is_empty() { above } else { self.session.chain_with(tag, dirs, above) }
     }
 
     fn expand(&self, id: ObjectId, list: &[u8]) -> Option<Vec<u8>> {

@@ -8,13 +8,14 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::lists::Link;
 use super::runtime::with_file;
 use super::search::{Answer, SearchKey};
 use super::symtab::SymbolTables;
 use super::{File, Files, Found, Runtime};
 use crate::bytes::ReadAt;
 use crate::intern::{Map, Marks, Name, Names};
-use crate::loader::{ChainLink, Cpu, Dir, Launch, hwcaps};
+use crate::loader::{Cpu, Dir, Launch, hwcaps};
 use crate::path::basename;
 use crate::root::{DirId, FileId, Links, OpenFile, Opened, Root, dir, open_in, resolve_dir};
 
@@ -126,7 +127,8 @@ pub struct Session<'a> {
     spot_table: Vec<Spot>,
     seen: Map<(u32, Name), Seen>,
     lists: Table<Arc<[Dir]>>,
-    chains: Table<Arc<[ChainLink]>>,
+    /// The first one is the empty chain.
+    chains: Table<Option<Link>>,
     pub(super) answers: Map<SearchKey, Rc<Answer>>,
     pub(super) runtimes: Vec<Rc<Runtime>>,
     /// Reused by every walk.
@@ -157,7 +159,7 @@ impl<'a> Session<'a> {
             spot_table: Vec::new(),
             seen: Map::default(),
             lists: Table::starting_with(Arc::from([])),
-            chains: Table::starting_with(Arc::from([])),
+            chains: Table::starting_with(None),
             answers: Map::default(),
             runtimes: Vec::new(),
             marks: Marks::default(),
@@ -301,12 +303,12 @@ impl<'a> Session<'a> {
         Arc::clone(&self.lists.values[list.0 as usize])
     }
 
-    pub(super) fn chain_no(&mut self, chain: Vec<ChainLink>) -> ChainNo {
-        if chain.is_empty() { ChainNo::EMPTY } else { ChainNo(self.chains.number(Arc::from(chain))) }
+    pub(super) fn chain_no(&mut self, link: Link) -> ChainNo {
+        ChainNo(self.chains.number(Some(link)))
     }
 
-    pub(super) fn chain(&self, chain: ChainNo) -> Arc<[ChainLink]> {
-        Arc::clone(&self.chains.values[chain.0 as usize])
+    pub(super) fn link(&self, chain: ChainNo) -> Option<Link> {
+        self.chains.values[chain.0 as usize]
     }
 
     /// The CPU that a loader of this machine is to run on.
