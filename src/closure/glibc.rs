@@ -397,7 +397,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         let answer = self.session.search(key);
         let (path, found, rule) = match &*answer {
             Answer::Found { path, found, rule } => (path, found, *rule),
-            Answer::Missing(miss) => return Outcome::Missing(Arc::clone(miss)),
+            Answer::Missing(miss) => return Outcome::Missing(self.session.with_tried(&key, miss)),
             Answer::Dies { path, words } => return death(path, words, is_forgiven),
         };
         if let Some(&to) = self.inodes.get(&found.file.stat.id) {
@@ -518,7 +518,7 @@ impl<'w, 'a> Walk<'w, 'a> {
                 self.closure.audits.push(closure);
                 Outcome::Apart
             }
-            Answer::Missing(miss) => Outcome::Missing(Arc::clone(miss)),
+            Answer::Missing(miss) => Outcome::Missing(self.session.with_tried(&key, miss)),
             Answer::Dies { path, words } => death(path, words, true),
         };
         let text = self.session.names.text(number);

@@ -140,7 +140,12 @@ pub enum Outcome {
 /// What was tried for a name that was not found.
 #[derive(Debug, Clone, Default)]
 pub struct Miss {
+    /// In order; of a long list the first ones.
     pub tried: Vec<Tried>,
+    /// So many more were tried.
+    pub more: usize,
+    /// What the last one turned out to be.
+    pub last: Option<Obstacle>,
     /// Something of the other ELF class stood in the way.
     pub other_class: bool,
     /// Where the answer of ldconfig would be, were it asked: `--no-conf` was given.

@@ -154,7 +154,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         let answer = self.session.search(key);
         let (path, found, rule) = match &*answer {
             Answer::Found { path, found, rule } => (path, found, *rule),
-            Answer::Missing(miss) => return Outcome::Missing(Arc::clone(miss)),
+            Answer::Missing(miss) => return Outcome::Missing(self.session.with_tried(&key, miss)),
             Answer::Dies { path, words } => {
                 return Outcome::Dies(Arc::new(super::Death {
                     subject: path.clone(),
@@ -174,7 +174,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         if self.has_no_room(found.facts()) {
             let obstacle = Obstacle::BadHeader("Resource busy");
             let tried = vec![Tried { path: path.to_vec(), rule, obstacle }];
-            return Outcome::Missing(Arc::new(Miss { tried, ..Miss::default() }));
+            return Outcome::Missing(Arc::new(Miss { tried, last: Some(obstacle), ..Miss::default() }));
         }
         // A second libc, reached by its path, is replaced by the loader.
         if self.is_a_libc(path) {

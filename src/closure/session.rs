@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::lists::Link;
 use super::runtime::with_file;
-use super::search::{Answer, SearchKey};
+use super::search::{Answer, Budget, SearchKey};
 use super::symtab::SymbolTables;
 use super::{File, Files, Found, Runtime};
 use crate::bytes::ReadAt;
@@ -45,6 +45,8 @@ pub struct Settings {
     pub origin: ProgramOrigin,
     /// `--inhibit-rpath` of ld.so: objects whose lists do not count, by l_name.
     pub inhibit_rpath: Vec<Vec<u8>>,
+    /// What the searches of one program may cost, if not the usual.
+    pub most_probes: Option<usize>,
     /// `--loader`: the loader of everything that names none.
     pub loader: Option<Vec<u8>>,
 }
@@ -129,7 +131,9 @@ pub struct Session<'a> {
     lists: Table<Arc<[Dir]>>,
     /// The first one is the empty chain.
     chains: Table<Option<Link>>,
-    pub(super) answers: Map<SearchKey, Rc<Answer>>,
+    /// With what each has cost.
+    pub(super) answers: Map<SearchKey, (Rc<Answer>, usize)>,
+    pub(super) budget: Budget,
     pub(super) runtimes: Vec<Rc<Runtime>>,
     /// Reused by every walk.
     pub(super) marks: Marks,
@@ -161,6 +165,7 @@ impl<'a> Session<'a> {
             lists: Table::starting_with(Arc::from([])),
             chains: Table::starting_with(None),
             answers: Map::default(),
+            budget: Budget::whole(settings),
             runtimes: Vec::new(),
             marks: Marks::default(),
             libcs: Map::default(),
@@ -237,7 +242,9 @@ impl<'a> Session<'a> {
             return seen.clone();
         }
         let seen = self.look_afresh(spot, leaf, key.1);
-        self.seen.insert(key, seen.clone());
+        if self.seen.len() < MOST_SEEN {
+            self.seen.insert(key, seen.clone());
+        }
         seen
     }
 
@@ -329,6 +336,9 @@ impl<'a> Session<'a> {
 pub(super) type LazyCpu = LazyCell<Cpu, Box<dyn FnOnce() -> Cpu>>;
 
 const PATH_MAX: usize = 4096;
+/// What is not remembered is asked for again: the programs of a whole system
+/// come upon some ten thousand names.
+const MOST_SEEN: usize = 1 << 18;
 
 fn errno_of(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error())

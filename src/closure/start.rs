@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::runtime::NoRuntime;
+use super::search::Budget;
 use super::session::Seen;
 use super::{
     Closure, Death, Edge, Found, Miss, Object, ObjectId, Outcome, Role, Runtime, Session, Slot, Want,
@@ -48,6 +49,7 @@ pub fn open_program(session: &mut Session<'_>, path: &[u8]) -> Result<Program, N
 /// What one start of a program loads.
 pub fn close(session: &mut Session<'_>, program: &Program) -> Closure {
     let mut closure = Closure::of_program(program);
+    session.budget = Budget::whole(session.settings);
     let facts = program.found.facts();
     let by_name =
         (session.settings.launch == Launch::LdSo).then(|| session.settings.loader.clone()).flatten();

@@ -316,7 +316,7 @@ fn musl(world: &World, closure: &Closure, answer: &mut Answer) {
     let mut missing = closure.edges.iter().filter_map(|edge| match &edge.outcome {
         Outcome::Missing(miss) if edge.want == Want::Needed => {
             let by = String::from_utf8_lossy(&closure.object(edge.from).path);
-            let words = match miss.tried.is_empty() && !edge.name.is_empty() {
+            let words = match miss.last.is_none() && !edge.name.is_empty() {
                 true => stale_errno(world),
                 false => musl_words(&edge.name, miss),
             };
