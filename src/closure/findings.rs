@@ -81,7 +81,7 @@ fn missing(
         code: "missing",
         subject: edge.name.to_vec(),
         message: [words, b" (needed by ", needed_by, b")"].concat(),
-        hint: hints::for_missing(session, closure, edge, miss),
+        hint: hints::for_missing(session, runtime, closure, edge, miss),
     }
 }
 

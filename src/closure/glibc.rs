@@ -30,13 +30,8 @@ const NOBODY: u32 = u32::MAX - 1;
 /// round in circles, ld.so itself does not end.
 const MOST_RELOADS: u32 = 4000;
 
-pub(super) fn walk(
-    session: &mut Session<'_>,
-    program: &Program,
-    runtime: &Rc<Runtime>,
-    closure: &mut Closure,
-) {
-    let mut walk = Walk::new(session, program, runtime, closure);
+pub(super) fn walk(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure: &mut Closure) {
+    let mut walk = Walk::new(session, runtime, closure);
     walk.start();
     if !walk.closure.is_apart {
         walk.audits();
@@ -74,18 +69,13 @@ struct Walk<'w, 'a> {
 }
 
 impl<'w, 'a> Walk<'w, 'a> {
-    fn new(
-        session: &'w mut Session<'a>,
-        program: &Program,
-        runtime: &Rc<Runtime>,
-        closure: &'w mut Closure,
-    ) -> Self {
+    fn new(session: &'w mut Session<'a>, runtime: &Rc<Runtime>, closure: &'w mut Closure) -> Self {
         let launch = session.settings.launch;
         let mut known = std::mem::take(&mut session.marks);
         known.clear();
         Walk {
             runtime_no: session.runtime_no(runtime),
-            secure: program.is_secure(launch),
+            secure: closure.is_secure,
             session,
             closure,
             runtime: Rc::clone(runtime),
@@ -514,7 +504,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         let outcome = match &*self.session.search(key) {
             Answer::Found { path, found, .. } => {
                 let program = Program { path: path.to_vec(), found: found.clone() };
-                let closure = super::start::close_apart(self.session, &program, &self.runtime);
+                let closure = super::start::close_apart(self.session, &program, &self.runtime, self.secure);
                 self.closure.audits.push(closure);
                 Outcome::Apart
             }

@@ -195,6 +195,8 @@ pub struct Closure {
     pub program: Vec<u8>,
     /// It is an audit module, in a namespace of its own.
     pub is_apart: bool,
+    /// Started by an ordinary user the program gains rights: the loader is careful then.
+    pub is_secure: bool,
     /// Which loader it is started by. `None`: it needs none, or has none that is known.
     pub family: Option<Family>,
     pub objects: Vec<Object>,

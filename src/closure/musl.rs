@@ -7,21 +7,14 @@ use std::sync::Arc;
 use super::runtime::with_file;
 use super::search::{Answer, SearchKey};
 use super::session::{ChainNo, ListNo, ProgramOrigin, Seen};
-use super::{
-    Closure, Edge, How, Miss, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Tried, Want,
-};
+use super::{Closure, Edge, How, Miss, Object, ObjectId, Outcome, Role, Runtime, Session, Slot, Tried, Want};
 use crate::elf::{self, ET_EXEC, Facts};
 use crate::intern::Map;
 use crate::loader::{Launch, Obstacle, PathTag, musl, token};
 use crate::root::FileId;
 
-pub(super) fn walk(
-    session: &mut Session<'_>,
-    program: &Program,
-    runtime: &Rc<Runtime>,
-    closure: &mut Closure,
-) {
-    let mut walk = Walk::new(session, program, runtime, closure);
+pub(super) fn walk(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure: &mut Closure) {
+    let mut walk = Walk::new(session, runtime, closure);
     walk.start();
     walk.preloads();
     let mut next = 0;
@@ -51,14 +44,9 @@ const PROGRAM: ObjectId = ObjectId(0);
 const LDSO: ObjectId = ObjectId(1);
 
 impl<'w, 'a> Walk<'w, 'a> {
-    fn new(
-        session: &'w mut Session<'a>,
-        program: &Program,
-        runtime: &Rc<Runtime>,
-        closure: &'w mut Closure,
-    ) -> Self {
+    fn new(session: &'w mut Session<'a>, runtime: &Rc<Runtime>, closure: &'w mut Closure) -> Self {
         let launch = session.settings.launch;
-        let secure = program.is_secure(launch);
+        let secure = closure.is_secure;
         let list = session.settings.library_path.clone().filter(|_| !secure).unwrap_or_default();
         Walk {
             library_path: session.list_no(musl::split(&list)),

@@ -12,7 +12,7 @@ use super::lists::Link;
 use super::runtime::with_file;
 use super::search::{Answer, Budget, SearchKey};
 use super::symtab::SymbolTables;
-use super::{File, Files, Found, Runtime};
+use super::{Elsewhere, File, Files, Found, Runtime};
 use crate::bytes::ReadAt;
 use crate::intern::{Map, Marks, Name, Names};
 use crate::loader::{Cpu, Dir, Launch, hwcaps};
@@ -142,6 +142,8 @@ pub struct Session<'a> {
     /// Which versions one file asks another for, and does not get.
     pub(super) version_pairs: Map<(FileId, Name, FileId), Rc<[usize]>>,
     pub(super) symbols: SymbolTables,
+    /// For hints: what lies beside programs, by their directory.
+    pub(super) besides: Map<DirId, Rc<Elsewhere>>,
 }
 
 impl std::fmt::Debug for Session<'_> {
@@ -171,6 +173,7 @@ impl<'a> Session<'a> {
             libcs: Map::default(),
             version_pairs: Map::default(),
             symbols: SymbolTables::default(),
+            besides: Map::default(),
         }
     }
 

@@ -48,7 +48,7 @@ pub fn open_program(session: &mut Session<'_>, path: &[u8]) -> Result<Program, N
 
 /// What one start of a program loads.
 pub fn close(session: &mut Session<'_>, program: &Program) -> Closure {
-    let mut closure = Closure::of_program(program);
+    let mut closure = Closure::of_program(program, program.is_secure(session.settings.launch));
     session.budget = Budget::whole(session.settings);
     let facts = program.found.facts();
     let by_name =
@@ -67,7 +67,7 @@ pub fn close(session: &mut Session<'_>, program: &Program) -> Closure {
     match started.and_then(|runtime| suits(&runtime, facts)) {
         Ok(runtime) => match unmappable(session, &runtime, facts) {
             Some(words) => do_not_map(&mut closure, program, &runtime, words),
-            None => walk(session, program, &runtime, &mut closure),
+            None => walk(session, &runtime, &mut closure),
         },
         Err((interp, no)) => refuse(&mut closure, program, &interp, &no),
     }
@@ -83,11 +83,11 @@ fn suits(runtime: &Rc<Runtime>, facts: &Facts) -> Result<Rc<Runtime>, (Vec<u8>, 
     Err((runtime.path.to_vec(), NoRuntime::OtherTarget))
 }
 
-fn walk(session: &mut Session<'_>, program: &Program, runtime: &Rc<Runtime>, closure: &mut Closure) {
+fn walk(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure: &mut Closure) {
     closure.family = Some(runtime.family);
     match runtime.family {
-        Family::Glibc => glibc::walk(session, program, runtime, closure),
-        Family::Musl => musl::walk(session, program, runtime, closure),
+        Family::Glibc => glibc::walk(session, runtime, closure),
+        Family::Musl => musl::walk(session, runtime, closure),
     }
     super::isa::check(session, runtime, closure);
     closure.cache = runtime.cache_state();
@@ -96,11 +96,16 @@ fn walk(session: &mut Session<'_>, program: &Program, runtime: &Rc<Runtime>, clo
 
 /// An audit module and what it loads, in a namespace of its own: nothing of
 /// the program's counts there, and nobody preloads anything into it.
-pub(super) fn close_apart(session: &mut Session<'_>, module: &Program, runtime: &Rc<Runtime>) -> Closure {
-    let mut closure = Closure::of_program(module);
+pub(super) fn close_apart(
+    session: &mut Session<'_>,
+    module: &Program,
+    runtime: &Rc<Runtime>,
+    is_secure: bool,
+) -> Closure {
+    let mut closure = Closure::of_program(module, is_secure);
     closure.is_apart = true;
     closure.family = Some(runtime.family);
-    glibc::walk(session, module, runtime, &mut closure);
+    glibc::walk(session, runtime, &mut closure);
     closure
 }
 
@@ -177,7 +182,7 @@ fn usual_loaders(facts: &Facts, target: &Target) -> Vec<Vec<u8>> {
 }
 
 impl Closure {
-    fn of_program(program: &Program) -> Closure {
+    fn of_program(program: &Program, is_secure: bool) -> Closure {
         let object = Object {
             role: Role::Program,
             path: Arc::from(program.path.as_slice()),
@@ -189,6 +194,7 @@ impl Closure {
         Closure {
             program: program.path.clone(),
             is_apart: false,
+            is_secure,
             family: None,
             objects: vec![object],
             edges: Vec::new(),

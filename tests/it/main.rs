@@ -13,6 +13,7 @@ mod elf;
 mod foreign;
 mod garble;
 mod handmade;
+mod hints;
 mod judge;
 mod ldcache;
 mod ldconfig;
