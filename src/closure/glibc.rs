@@ -17,7 +17,7 @@ use super::{
 };
 use crate::elf::{AskKind, Facts};
 use crate::intern::{Map, Marks, Name};
-use crate::loader::{Launch, Version, glibc, machine, token};
+use crate::loader::{Launch, Version, WAITS, glibc, machine, token};
 use crate::root::FileId;
 
 const PROGRAM: ObjectId = ObjectId(0);
@@ -388,7 +388,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         let (path, found, rule) = match &*answer {
             Answer::Found { path, found, rule } => (path, found, *rule),
             Answer::Missing(miss) => return Outcome::Missing(self.session.with_tried(&key, miss)),
-            Answer::Dies { path, words } => return death(path, words, is_forgiven),
+            Answer::Dies { path, words } => return death(path, words, is_forgiven && *words != WAITS),
         };
         if let Some(&to) = self.inodes.get(&found.file.stat.id) {
             if !self.is_forgotten[to.0 as usize] {
@@ -509,7 +509,7 @@ impl<'w, 'a> Walk<'w, 'a> {
                 Outcome::Apart
             }
             Answer::Missing(miss) => Outcome::Missing(self.session.with_tried(&key, miss)),
-            Answer::Dies { path, words } => death(path, words, true),
+            Answer::Dies { path, words } => death(path, words, *words != WAITS),
         };
         let text = self.session.names.text(number);
         self.edge(PROGRAM, Want::Audit, text, outcome);

@@ -6,8 +6,8 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 
 use super::{
-    About, Candidate, Dir, Obstacle, PathTag, Request, Rule, Sight, Step, Target, Verdict, Version, World,
-    machine, obstacle_of_errno,
+    About, Candidate, Dir, Obstacle, PathTag, Request, Rule, Sight, Step, Target, Verdict, Version, WAITS,
+    World, machine, obstacle_of_errno,
 };
 use crate::elf::{Class, ET_DYN, ET_EXEC, Facts, Header, Order, Unfit};
 
@@ -122,7 +122,7 @@ pub fn step(obstacle: Obstacle, version: &mut dyn FnMut() -> Version) -> Step {
         // ld.so has words for a handful of errors only; this is EISDIR.
         Obstacle::Directory => Step::Die("cannot read file data: Error 21"),
         Obstacle::Special("socket") => Step::LeaveRule,
-        Obstacle::Special("FIFO") => Step::Die("waits for ever on a FIFO"),
+        Obstacle::Special("FIFO") => Step::Die(WAITS),
         Obstacle::Special(_) | Obstacle::TooShort => Step::Die("file too short"),
         Obstacle::NotElf => Step::Die("invalid ELF header"),
         Obstacle::OtherOrder(Order::Little) => Step::Die("ELF file data encoding not little-endian"),

@@ -125,6 +125,9 @@ pub enum Obstacle {
     Forbidden,
 }
 
+/// Our own words for the one thing that stops a process without any of its own.
+pub const WAITS: &str = "waits for ever on a FIFO";
+
 /// What the loader does about an obstacle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {

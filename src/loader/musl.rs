@@ -4,7 +4,8 @@
 use std::ops::ControlFlow::{self, Break, Continue};
 
 use super::{
-    Candidate, Dir, Obstacle, PathTag, Request, Rule, Sight, Step, Target, Verdict, World, obstacle_of_errno,
+    Candidate, Dir, Obstacle, PathTag, Request, Rule, Sight, Step, Target, Verdict, WAITS, World,
+    obstacle_of_errno,
 };
 use crate::elf::{ET_DYN, ET_EXEC, Facts, Unfit};
 
@@ -67,7 +68,7 @@ pub fn step(obstacle: Obstacle) -> Step {
         | Obstacle::Unreadable
         | Obstacle::NotDirectory
         | Obstacle::NameTooLong => Step::TryNext,
-        Obstacle::Special("FIFO") => Step::Die("waits for ever on a FIFO"),
+        Obstacle::Special("FIFO") => Step::Die(WAITS),
         Obstacle::LinkLoop
         | Obstacle::Errno(_)
         | Obstacle::Directory

@@ -92,6 +92,28 @@ hint: ld.so.conf names its directory: `/opt/x/libconf.so` is found once ldconfig
 }
 
 #[test]
+fn what_stands_in_the_place_of_the_cache_is_said() {
+    let rows = [("", "the root has none"), ("/", "it is a directory"), (" \"text\"", "no ld.so.cache")];
+    for (what, words) in rows {
+        let cache = if what.is_empty() { String::new() } else { format!("\n/etc/ld.so.cache{what}") };
+        let said = Bench::of(&format!("/t/m: NEEDED libA.so{cache}")).says(&["list", "-v", "/t/m"]);
+        assert!(said.contains(&format!("\nld.so.cache: off, {words}\n")), "{said}");
+    }
+    // ld.so opens it like anything else.
+    let fifo = "/t/m: NEEDED libB.so libA.so; RPATH /t\n/t/libB.so:\n/etc/ld.so.cache |";
+    check(
+        fifo,
+        &["list", "/t/m"],
+        "
+\tlibB.so => /t/libB.so
+-- 1
+depcollect: error: /t/m: /etc/ld.so.cache: waits for ever on a FIFO
+hint: it stands in the way of `libA.so`, needed by `/t/m`
+",
+    );
+}
+
+#[test]
 fn the_tree_marks_what_is_shared_missing_and_why() {
     check(
         TREE,
