@@ -12,16 +12,14 @@ use super::lists::Chains;
 use super::search::{Answer, SearchKey};
 use super::session::ListNo;
 use super::{
-    Closure, Death, Edge, How, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Want,
-    versions,
+    Closure, Death, Edge, How, LDSO, Object, ObjectId, Outcome, PROGRAM, Program, Role, Runtime, Session,
+    Slot, Want, versions,
 };
 use crate::elf::{AskKind, Facts};
 use crate::intern::{Map, Marks, Name};
 use crate::loader::{Launch, Version, WAITS, glibc, machine, token};
 use crate::root::FileId;
 
-const PROGRAM: ObjectId = ObjectId(0);
-const LDSO: ObjectId = ObjectId(1);
 /// In the table of names: the kernel's object, which has no file.
 const VDSO: u32 = u32::MAX;
 /// In the same table: whoever answered to it was forgotten.
@@ -101,19 +99,9 @@ impl<'w, 'a> Walk<'w, 'a> {
     /// names before any file is searched for.
     fn start(&mut self) {
         // Started as `ld.so PROG` it has its own path, and answers to PT_INTERP.
-        let path = Arc::clone(&self.runtime.path);
         let interp = self.closure.object(PROGRAM).found.facts().interp().map(Arc::from);
-        let name: Arc<[u8]> = interp.unwrap_or_else(|| Arc::clone(&path));
-        self.closure.objects.push(Object {
-            role: Role::Interpreter,
-            path,
-            found: self.runtime.found.clone(),
-            names: vec![Arc::clone(&name)],
-            wanted_by: Some(PROGRAM),
-            rule: None,
-        });
-        let outcome = Outcome::Found { to: LDSO, how: How::Builtin };
-        self.closure.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
+        let name: Arc<[u8]> = interp.unwrap_or_else(|| Arc::clone(&self.runtime.path));
+        self.closure.add_loader(&self.runtime, name);
         self.is_reached = vec![true, false];
         self.is_done = vec![false, true];
         self.learn_loaded();

@@ -59,6 +59,10 @@ pub struct Found {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId(pub u32);
 
+/// Every closure's first object, and the loader that a walk puts behind it.
+const PROGRAM: ObjectId = ObjectId(0);
+const LDSO: ObjectId = ObjectId(1);
+
 /// What an object is in a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {

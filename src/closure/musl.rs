@@ -7,7 +7,10 @@ use std::sync::Arc;
 use super::runtime::with_file;
 use super::search::{Answer, SearchKey};
 use super::session::{ChainNo, ListNo, ProgramOrigin, Seen};
-use super::{Closure, Edge, How, Miss, Object, ObjectId, Outcome, Role, Runtime, Session, Slot, Tried, Want};
+use super::{
+    Closure, Edge, How, LDSO, Miss, Object, ObjectId, Outcome, PROGRAM, Role, Runtime, Session, Slot, Tried,
+    Want,
+};
 use crate::elf::{self, ET_EXEC, Facts};
 use crate::intern::Map;
 use crate::loader::{Launch, Obstacle, PathTag, musl, token};
@@ -40,9 +43,6 @@ struct Walk<'w, 'a> {
     preload_chain: ChainNo,
 }
 
-const PROGRAM: ObjectId = ObjectId(0);
-const LDSO: ObjectId = ObjectId(1);
-
 impl<'w, 'a> Walk<'w, 'a> {
     fn new(session: &'w mut Session<'a>, runtime: &Rc<Runtime>, closure: &'w mut Closure) -> Self {
         let launch = session.settings.launch;
@@ -66,17 +66,7 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     /// The program and the loader, which is libc as well.
     fn start(&mut self) {
-        let name = Arc::clone(&self.runtime.path);
-        self.closure.objects.push(Object {
-            role: Role::Interpreter,
-            path: Arc::clone(&name),
-            found: self.runtime.found.clone(),
-            names: vec![Arc::clone(&name)],
-            wanted_by: Some(PROGRAM),
-            rule: None,
-        });
-        let outcome = Outcome::Found { to: LDSO, how: How::Builtin };
-        self.closure.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
+        self.closure.add_loader(&self.runtime, Arc::clone(&self.runtime.path));
         self.has_shortname = vec![false, true];
         self.shortnames.insert(Arc::from(&b"libc.so"[..]), LDSO);
         let own = self.chain_of(PROGRAM);

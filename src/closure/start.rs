@@ -8,7 +8,8 @@ use super::runtime::NoRuntime;
 use super::search::Budget;
 use super::session::Seen;
 use super::{
-    Closure, Death, Edge, Found, Miss, Object, ObjectId, Outcome, Role, Runtime, Session, Slot, Want,
+    Closure, Death, Edge, Found, How, LDSO, Miss, Object, Outcome, PROGRAM, Role, Runtime, Session, Slot,
+    Want,
 };
 use super::{findings, glibc, musl};
 use crate::elf::{Class, ET_DYN, Facts, Kind, Unfit};
@@ -126,7 +127,7 @@ fn do_not_map(closure: &mut Closure, program: &Program, runtime: &Runtime, words
     let death = Death { subject: program.path.clone(), words: words.to_owned(), is_forgiven: false };
     let name = Arc::from(&program.path[..]);
     let outcome = Outcome::Dies(Arc::new(death));
-    closure.edges.push(Edge { from: ObjectId(0), want: Want::Interp, name, outcome });
+    closure.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
     closure.findings.push(Finding {
         severity: Severity::Error,
         code: "dies",
@@ -149,7 +150,7 @@ fn refuse(closure: &mut Closure, program: &Program, interp: &[u8], no: &NoRuntim
             }))
         }
     };
-    closure.edges.push(Edge { from: ObjectId(0), want: Want::Interp, name, outcome });
+    closure.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
     closure.findings.push(Finding {
         severity: Severity::Error,
         code: "interpreter",
@@ -182,6 +183,20 @@ fn usual_loaders(facts: &Facts, target: &Target) -> Vec<Vec<u8>> {
 }
 
 impl Closure {
+    /// The loader is there before anything is asked for.
+    pub(super) fn add_loader(&mut self, runtime: &Runtime, name: Arc<[u8]>) {
+        self.objects.push(Object {
+            role: Role::Interpreter,
+            path: Arc::clone(&runtime.path),
+            found: runtime.found.clone(),
+            names: vec![Arc::clone(&name)],
+            wanted_by: Some(PROGRAM),
+            rule: None,
+        });
+        let outcome = Outcome::Found { to: LDSO, how: How::Builtin };
+        self.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
+    }
+
     fn of_program(program: &Program, is_secure: bool) -> Closure {
         let object = Object {
             role: Role::Program,
@@ -198,7 +213,7 @@ impl Closure {
             family: None,
             objects: vec![object],
             edges: Vec::new(),
-            order: vec![Slot::Object(ObjectId(0))],
+            order: vec![Slot::Object(PROGRAM)],
             audits: Vec::new(),
             cache: super::CacheState::Unasked,
             findings: Vec::new(),
