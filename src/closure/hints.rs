@@ -145,7 +145,7 @@ fn in_one_of(
     judged.sort_by_key(|(obstacle, dir)| (obstacle.is_some(), std::cmp::Reverse(nearness(dir))));
     let (obstacle, dir) = *judged.first()?;
     let why_not: &[u8] = match obstacle {
-        None if closure.is_secure => b", where a setuid program does not look",
+        None if closure.is_secure => b", where a program with setuid or capabilities does not look",
         // A list of several directories is meant by these.
         None if dir.iter().any(|b| matches!(b, b':' | b';' | b'\n')) => b"",
         None => {

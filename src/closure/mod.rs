@@ -41,6 +41,8 @@ pub use start::{NotAProgram, Program, close, open_program};
 #[derive(Debug)]
 pub struct File {
     pub stat: Stat,
+    /// A program that starts with capabilities of its own.
+    pub gains_capabilities: bool,
     pub elf: Result<Facts, Unfit>,
 }
 

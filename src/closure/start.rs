@@ -225,7 +225,8 @@ impl Program {
     /// Started by an ordinary user, it gains rights: the loader is careful then.
     pub fn is_secure(&self, launch: Launch) -> bool {
         const SETUID_OR_SETGID: u32 = 0o6000;
-        launch == Launch::Exec && self.found.file.stat.mode & SETUID_OR_SETGID != 0
+        let file = &self.found.file;
+        launch == Launch::Exec && (file.stat.mode & SETUID_OR_SETGID != 0 || file.gains_capabilities)
     }
 
     pub fn class(&self) -> Class {

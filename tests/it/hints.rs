@@ -52,7 +52,10 @@ fn a_hint_promises_nothing_that_the_loader_refuses() {
         ),
         ("/opt/libx.so:\n/a/libx.so: I386", "it exists in `/opt`: --library-path /opt would find it"),
         ("/opt/x:y/libx.so:", "it exists in `/opt/x:y`"),
-        ("/opt/libx.so:\nmode /a/m 4755", "it exists in `/opt`, where a setuid program does not look"),
+        (
+            "/opt/libx.so:\nmode /a/m 4755",
+            "it exists in `/opt`, where a program with setuid or capabilities does not look",
+        ),
         ("/opt/s/\nmode /opt/s 000", "`/opt/s` could not be read: it may be there"),
     ];
     for (more, hint) in rows {

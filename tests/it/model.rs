@@ -22,6 +22,8 @@ fn model(world: &World) -> Answer {
     for entry in &mut world.entries {
         let is_owner = entry.owner == world.uid;
         as_user(entry.what == What::Dir, is_root, is_owner, &mut entry.mode);
+        // Root has them all.
+        entry.caps = entry.caps.take().filter(|_| !is_root);
     }
     answer_in(&world, &world.to_mem())
 }
