@@ -16,6 +16,7 @@ use super::{
     Slot, Want, versions,
 };
 use crate::elf::{AskKind, Facts};
+use crate::finding::{Finding, Severity};
 use crate::intern::{Map, Marks, Name};
 use crate::loader::{Launch, Version, WAITS, glibc, machine, token};
 use crate::root::FileId;
@@ -36,6 +37,7 @@ pub(super) fn walk(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure: &m
         walk.preloads();
     }
     walk.breadth_first();
+    walk.assert_program_first();
     walk.place_ldso();
     walk.end();
     versions::check(session, closure);
@@ -260,6 +262,21 @@ impl<'w, 'a> Walk<'w, 'a> {
                 self.known.set(name, to.0);
             }
         }
+    }
+
+    /// Of the order of symbol look-up, until BZ #16272 was mended in 2.32.
+    fn assert_program_first(&mut self) {
+        if self.reached[0] == PROGRAM || self.runtime.about(self.session.root).version >= Version(2, 32) {
+            return;
+        }
+        self.is_dead = true;
+        self.closure.findings.push(Finding {
+            severity: Severity::Error,
+            code: "filter-assertion",
+            subject: self.closure.program.clone(),
+            message: b"Assertion `map->l_searchlist.r_list[0] == map' failed!".to_vec(),
+            hint: Some(b"before 2.32, ld.so starts no program that is a filter itself".to_vec()),
+        });
     }
 
     /// Where ld.so was asked for, behind what precedes it in look-up order.
