@@ -6,12 +6,14 @@
 #![expect(clippy::print_stderr, reason = "a skip says why")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it is about")]
 
+mod bounds;
 mod cachefile;
 mod cli;
 mod elf;
 mod foreign;
 mod garble;
 mod handmade;
+mod hints;
 mod json;
 mod judge;
 mod ldcache;
