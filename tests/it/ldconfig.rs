@@ -12,14 +12,13 @@ use std::process::Command;
 
 use depcollect::closure::ldconfig::{Answer, Setup, answer};
 use depcollect::elf::{Class, Order};
-use depcollect::loader::cache::{Ask, Cache, Listed, LoaderAbi, libcmp, write};
+use depcollect::loader::cache::{Ask, Cache, Listed, LoaderAbi, write};
 use depcollect::loader::{Cpu, Target, Version};
 use depcollect::root::dir::DirRoot;
 use depcollect::root::mem::MemRoot;
 use depcollect::root::{Opened, open_in};
 
-use crate::judge::memory_dir;
-use crate::ldtree::Tree;
+use crate::ldtree::{Listing, Tree};
 use crate::need::skip;
 use crate::rng::Rng;
 use crate::synth::{DT_SONAME, Elf};
@@ -65,18 +64,8 @@ fn real(root: &Path) -> Vec<u8> {
     fs::read(root.join("etc/ld.so.cache")).unwrap()
 }
 
-/// One line for each entry. Names of one directory that count as equal stand
-/// as the file system lists them, so those are put in order here.
-fn shown(cache: &Cache, abi: &LoaderAbi) -> Vec<String> {
-    let dir = |value: &[u8]| value.iter().rposition(|&b| b == b'/').map(|slash| value[..slash].to_vec());
-    let mut entries: Vec<_> = cache.entries().collect();
-    let together = |a: &Listed<'_>, b: &Listed<'_>| {
-        let same_key = libcmp(a.key, b.key, abi.chars) == 0;
-        same_key && (a.flags, a.hwcap_name, dir(a.value)) == (b.flags, b.hwcap_name, dir(b.value))
-    };
-    for run in entries.chunk_by_mut(together) {
-        run.sort_by_key(|entry| entry.key);
-    }
+/// One line for each entry.
+fn shown(cache: &Cache) -> Vec<String> {
     let line = |entry: Listed<'_>| {
         let hwcap = match entry.hwcap_name {
             Some(name) => format!("{} level {:x}", name.escape_ascii(), entry.hwcap >> 32),
@@ -85,22 +74,26 @@ fn shown(cache: &Cache, abi: &LoaderAbi) -> Vec<String> {
         let (key, value) = (entry.key.escape_ascii(), entry.value.escape_ascii());
         format!("{key} {:x} {:x} {hwcap} => {value}", entry.flags, entry.osversion)
     };
-    entries.into_iter().map(line).collect()
+    cache.entries().map(line).collect()
 }
 
 struct Bench {
     version: Version,
     builtin: Vec<Vec<u8>>,
     scratch: tempfile::TempDir,
+    listing: Listing,
 }
 
 impl Bench {
-    fn new() -> Option<Bench> {
-        let version = ldconfig_version()?;
-        let place = memory_dir().unwrap_or_else(std::env::temp_dir);
+    fn new() -> Result<Bench, &'static str> {
+        let version = ldconfig_version().ok_or("no ldconfig of x86-64 that may chroot")?;
+        let places = [PathBuf::from("/dev/shm"), std::env::temp_dir()];
+        let listing = |place: PathBuf| Some((Listing::of(&place)?, place));
+        let found = places.into_iter().find_map(listing);
+        let (listing, place) = found.ok_or("no file system that lists names as they were made")?;
         let scratch = tempfile::tempdir_in(place).unwrap();
         let builtin = builtin_dirs(scratch.path());
-        Some(Bench { version, builtin, scratch })
+        Ok(Bench { version, builtin, scratch, listing })
     }
 
     fn abi(&self) -> LoaderAbi {
@@ -116,20 +109,23 @@ impl Bench {
     /// A random tree on the disk.
     fn tree(&self, seed: u64) -> PathBuf {
         let root = self.scratch.path().join(seed.to_string());
-        Tree::random(&mut Rng::new(seed)).write_to(&root);
+        Tree::random(&mut Rng::new(seed)).write_to(&root, self.listing);
         root
     }
 }
 
 #[test]
 fn ldconfig_writes_what_we_say() {
-    let Some(bench) = Bench::new() else { return skip("no ldconfig of x86-64 that may chroot") };
+    let bench = match Bench::new() {
+        Ok(bench) => bench,
+        Err(why) => return skip(why),
+    };
     let mut total = 0;
     for seed in 0..count("DEPCOLLECT_CONFS", 60) {
         let root = bench.tree(seed);
         let ours = bench.ours(&DirRoot::open(&root).unwrap());
         let real = Cache::parse(real(&root), bench.abi()).unwrap();
-        let (expected, found) = (shown(&real, &bench.abi()), shown(ours.cache(), &bench.abi()));
+        let (expected, found) = (shown(&real), shown(ours.cache()));
         if expected != found {
             let root = bench.scratch.keep();
             let lines = |list: Vec<String>, other: &[String]| {
@@ -147,7 +143,10 @@ fn ldconfig_writes_what_we_say() {
 /// The real one lists what we wrote, in our order.
 #[test]
 fn ldconfig_reads_what_we_write() {
-    let Some(bench) = Bench::new() else { return skip("no ldconfig of x86-64 that may chroot") };
+    let bench = match Bench::new() {
+        Ok(bench) => bench,
+        Err(why) => return skip(why),
+    };
     for seed in 0..10 {
         let root = DirRoot::open(&bench.tree(seed)).unwrap();
         let ours = bench.ours(&root);

@@ -1,7 +1,8 @@
 //! Random trees for ldconfig: configurations and directories of libraries.
 //!
-//! What depends on the order in which a file system lists names is left out:
-//! two files of one directory, key and number but of different types.
+//! ldconfig takes names as the file system lists them, and of two names for one
+//! directory, or two files of one key and number, the first counts. So a tree is
+//! written in such an order that the file system lists it by bytes.
 
 #![expect(
     clippy::unwrap_used,
@@ -38,12 +39,33 @@ enum What {
     Dir,
 }
 
+/// Which of its names a directory lists first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    NewestFirst,
+    OldestFirst,
+}
+
+impl Listing {
+    /// Of the directories below `scratch`, if it is one of the two: a tmpfs of
+    /// any kernel does either.
+    pub fn of(scratch: &Path) -> Option<Listing> {
+        let made = ["q", "b", "x", "a", "z", "c", "k", "d"];
+        let probe = tempfile::tempdir_in(scratch).ok()?;
+        made.iter().for_each(|name| fs::write(probe.path().join(name), name).unwrap());
+        let names = fs::read_dir(probe.path()).ok()?.flatten().map(|entry| entry.file_name());
+        let listed: Vec<_> = names.collect();
+        if listed.iter().eq(made.iter()) {
+            return Some(Listing::OldestFirst);
+        }
+        listed.iter().eq(made.iter().rev()).then_some(Listing::NewestFirst)
+    }
+}
+
 /// Paths without a slash at the start, and what stands there.
 #[derive(Debug, Default)]
 pub struct Tree {
     entries: BTreeMap<Vec<u8>, What>,
-    /// Which name has which type: one key has one type in a whole tree.
-    salt: u64,
 }
 
 const DIRS: [&str; 18] = [
@@ -114,7 +136,7 @@ const NAMES: [&str; 16] = [
 
 impl Tree {
     pub fn random(rng: &mut Rng) -> Tree {
-        let mut tree = Tree { salt: rng.next(), ..Tree::default() };
+        let mut tree = Tree::default();
         for dir in ["etc/d", "etc/sub/d", "var/cache/ldconfig"].into_iter().chain(DIRS) {
             tree.put(dir, What::Dir);
         }
@@ -154,20 +176,12 @@ impl Tree {
             } else {
                 format!("{}{}", pick(rng, &STEMS), pick(rng, &ENDS))
             };
-            // The wrapped number equals 1: which of the two stands first decides.
-            let twin = match name.strip_suffix(".so.1") {
-                Some(stem) => format!("{stem}.so.4294967297"),
-                None => name.replace(".so.4294967297", ".so.1"),
-            };
-            if twin != name && names.contains(&twin) {
-                continue;
-            }
             if once_in(rng, 8)
                 && let Some(dot) = name.rfind('.')
             {
                 self.put(format!("{dir}/{}", &name[..dot]), What::Link(name.clone().into_bytes()));
             }
-            let what = self.thing(dir, &name, &names, rng);
+            let what = thing(dir, &name, &names, rng);
             self.put(format!("{dir}/{name}"), what);
             names.push(name);
         }
@@ -190,8 +204,14 @@ impl Tree {
         self.put("etc/ld.so.conf", What::File(text));
     }
 
-    pub fn write_to(&self, root: &Path) {
-        for (path, what) in &self.entries {
+    /// Every directory lists its names by bytes.
+    pub fn write_to(&self, root: &Path, listing: Listing) {
+        let mut entries: Vec<_> = self.entries.iter().collect();
+        entries.sort_by_key(|(path, _)| path.split(|&b| b == b'/').collect::<Vec<_>>());
+        if listing == Listing::NewestFirst {
+            entries.reverse();
+        }
+        for (path, what) in entries {
             let path = root.join(OsStr::from_bytes(path));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             match what {
@@ -203,67 +223,61 @@ impl Tree {
     }
 }
 
-impl Tree {
-    /// Something by the name of a library. `others` are names of its directory.
-    fn thing(&self, dir: &str, name: &str, others: &[String], rng: &mut Rng) -> What {
-        // A file without a SONAME has that of its link, and its own type.
-        let stem = name.split('.').next().unwrap_or(name);
-        let twins: Vec<&str> =
-            others.iter().map(String::as_str).filter(|n| n.split('.').next() == Some(stem)).collect();
-        // Of two such names for one directory, the first listed counts.
-        let legacy = [("tls", "/opt/a"), ("haswell", "/opt/b"), ("sse2", "/six dir")];
-        if let Some((_, target)) = legacy.iter().find(|(legacy, _)| *legacy == name) {
-            return if once_in(rng, 2) { What::Link((*target).into()) } else { What::Dir };
-        }
-        match index(rng, 24) {
-            0 => What::File(b"/* GNU ld script */ INPUT(x)\n".to_vec()),
-            1 => What::File(Vec::new()),
-            2 => What::Dir,
-            3 => What::Link(pick(rng, &["nowhere", name, "/opt/a", "/etc/ld.so.conf", "/"]).into()),
-            4..8 if !twins.is_empty() => What::Link(pick(rng, &twins).into()),
-            8..10 => What::Link(format!("/{}/{stem}.so.1", pick(rng, &DIRS)).into_bytes()),
-            _ => What::File(self.library(dir, name, rng).bytes()),
-        }
+/// Something by the name of a library. `others` are names of its directory.
+fn thing(dir: &str, name: &str, others: &[String], rng: &mut Rng) -> What {
+    // A file without a SONAME has that of its link, and its own type.
+    let stem = name.split('.').next().unwrap_or(name);
+    let twins: Vec<&str> =
+        others.iter().map(String::as_str).filter(|n| n.split('.').next() == Some(stem)).collect();
+    if ["tls", "haswell", "sse2"].contains(&name) {
+        let target = pick(rng, &["/opt/a", "/opt/b", "/six dir"]);
+        return if once_in(rng, 2) { What::Link(target.into()) } else { What::Dir };
     }
-
-    fn library(&self, dir: &str, name: &str, rng: &mut Rng) -> Elf {
-        let soname = (!once_in(rng, 5)).then(|| match index(rng, 3) {
-            0 => name.to_owned(),
-            1 => format!("{}.so.{}", name.split('.').next().unwrap_or(name), index(rng, 3)),
-            _ => format!("{}{}", pick(rng, &STEMS), pick(rng, &ENDS)),
-        });
-        let soname = soname.filter(|soname| !soname.is_empty());
-        let mut elf = machine_of(self.salt, soname.as_deref().unwrap_or(name));
-        if once_in(rng, 3) {
-            elf.strings
-                .push((DT_NEEDED, pick(rng, &["libc.so.6", "libm.so.6", "liba.so.1"]).as_bytes().to_vec()));
-        }
-        if let Some(soname) = &soname {
-            elf.strings.push((DT_SONAME, soname.as_bytes().to_vec()));
-        }
-        if dir.contains("hwcaps") && elf.is_64 && once_in(rng, 2) {
-            let isa = Note { owner: b"GNU", kind: 5, desc: NoteDesc::Isa(1 << index(rng, 4) | 1) };
-            elf.notes.push(isa);
-        }
-        if once_in(rng, 8) {
-            elf.notes.push(Note { owner: b"GNU", kind: 1, desc: NoteDesc::Words(vec![0, 3, 2, 0]) });
-        }
-        match index(rng, 16) {
-            0 => elf.e_type = 2,
-            1 => elf.no_dynamic = true,
-            2 => elf.interp = Some(b"/lib64/ld-linux-x86-64.so.2".to_vec()),
-            3 => elf.truncate = Some(40),
-            _ => {}
-        }
-        elf
+    match index(rng, 24) {
+        0 => What::File(b"/* GNU ld script */ INPUT(x)\n".to_vec()),
+        1 => What::File(Vec::new()),
+        2 => What::Dir,
+        3 => What::Link(pick(rng, &["nowhere", name, "/opt/a", "/etc/ld.so.conf", "/"]).into()),
+        4..8 if !twins.is_empty() => What::Link(pick(rng, &twins).into()),
+        8..10 => What::Link(format!("/{}/{stem}.so.1", pick(rng, &DIRS)).into_bytes()),
+        _ => What::File(library(dir, name, rng).bytes()),
     }
 }
 
-/// A link may keep a shorter name, so only the stem counts.
-fn machine_of(salt: u64, key: &str) -> Elf {
-    let stem = key.split('.').next().unwrap_or(key);
-    let sum = stem.bytes().fold(salt, |sum, b| (sum ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    match (sum >> 40) % 16 {
+fn library(dir: &str, name: &str, rng: &mut Rng) -> Elf {
+    let soname = (!once_in(rng, 5)).then(|| match index(rng, 3) {
+        0 => name.to_owned(),
+        1 => format!("{}.so.{}", name.split('.').next().unwrap_or(name), index(rng, 3)),
+        _ => format!("{}{}", pick(rng, &STEMS), pick(rng, &ENDS)),
+    });
+    let soname = soname.filter(|soname| !soname.is_empty());
+    let mut elf = machine(rng);
+    if once_in(rng, 3) {
+        elf.strings
+            .push((DT_NEEDED, pick(rng, &["libc.so.6", "libm.so.6", "liba.so.1"]).as_bytes().to_vec()));
+    }
+    if let Some(soname) = &soname {
+        elf.strings.push((DT_SONAME, soname.as_bytes().to_vec()));
+    }
+    if dir.contains("hwcaps") && elf.is_64 && once_in(rng, 2) {
+        let isa = Note { owner: b"GNU", kind: 5, desc: NoteDesc::Isa(1 << index(rng, 4) | 1) };
+        elf.notes.push(isa);
+    }
+    if once_in(rng, 8) {
+        elf.notes.push(Note { owner: b"GNU", kind: 1, desc: NoteDesc::Words(vec![0, 3, 2, 0]) });
+    }
+    match index(rng, 16) {
+        0 => elf.e_type = 2,
+        1 => elf.no_dynamic = true,
+        2 => elf.interp = Some(b"/lib64/ld-linux-x86-64.so.2".to_vec()),
+        3 => elf.truncate = Some(40),
+        _ => {}
+    }
+    elf
+}
+
+fn machine(rng: &mut Rng) -> Elf {
+    match index(rng, 16) {
         0 | 1 => Elf { is_64: false, machine: 3, ..Elf::default() },
         2 => Elf { is_64: false, ..Elf::default() },
         3 => Elf { machine: 183, ..Elf::default() },

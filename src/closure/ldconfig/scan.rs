@@ -43,7 +43,8 @@ impl Run<'_> {
             }
         }
         let hwcap = self.legacy_hwcap(place);
-        found.extend(slots.list.into_iter().map(|slot| provided(place, slot, &hwcap)));
+        // The real one keeps a list that grows at its front.
+        found.extend(slots.list.into_iter().rev().map(|slot| provided(place, slot, &hwcap)));
     }
 
     /// By name and kind alone.
