@@ -1,7 +1,7 @@
 //! The rows: what the loaders do, one scenario at a time, as text that every
 //! judge is asked about. The ids are those of the reference.
 //!
-//! A file of `rows/` holds rows of this form; `+=` repeats the world of the
+//! A file of `testdata/rows/` holds rows of this form; `+=` repeats the world of the
 //! last `==` and adds lines to it. Marks in brackets say when the machine's
 //! own loader cannot be asked: `model: WHY` (never; `loader: WHY` is for it alone), `2.36` and `debian` (of
 //! another glibc), `cpu NAME` (a hwcaps subdirectory that is not active),
@@ -40,17 +40,17 @@ pub struct Row {
 }
 
 const FILES: [(&str, &str); 11] = [
-    ("walk.txt", include_str!("rows/walk.txt")),
-    ("walk_extra.txt", include_str!("rows/walk_extra.txt")),
-    ("lists.txt", include_str!("rows/lists.txt")),
-    ("lists_extra.txt", include_str!("rows/lists_extra.txt")),
-    ("obstacles.txt", include_str!("rows/obstacles.txt")),
-    ("hwcaps.txt", include_str!("rows/hwcaps.txt")),
-    ("cache.txt", include_str!("rows/cache.txt")),
-    ("musl.txt", include_str!("rows/musl.txt")),
-    ("musl_lists.txt", include_str!("rows/musl_lists.txt")),
-    ("start.txt", include_str!("rows/start.txt")),
-    ("foreign.txt", include_str!("rows/foreign.txt")),
+    ("walk.txt", include_str!("../../testdata/rows/walk.txt")),
+    ("walk_extra.txt", include_str!("../../testdata/rows/walk_extra.txt")),
+    ("lists.txt", include_str!("../../testdata/rows/lists.txt")),
+    ("lists_extra.txt", include_str!("../../testdata/rows/lists_extra.txt")),
+    ("obstacles.txt", include_str!("../../testdata/rows/obstacles.txt")),
+    ("hwcaps.txt", include_str!("../../testdata/rows/hwcaps.txt")),
+    ("cache.txt", include_str!("../../testdata/rows/cache.txt")),
+    ("musl.txt", include_str!("../../testdata/rows/musl.txt")),
+    ("musl_lists.txt", include_str!("../../testdata/rows/musl_lists.txt")),
+    ("start.txt", include_str!("../../testdata/rows/start.txt")),
+    ("foreign.txt", include_str!("../../testdata/rows/foreign.txt")),
 ];
 
 /// Everybody who is asked about every row. The model goes here:
@@ -210,7 +210,7 @@ fn update() {
                 out += &format!("{line}\n");
             }
         }
-        let path = format!("{}/tests/it/rows/{name}", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/testdata/rows/{name}", env!("CARGO_MANIFEST_DIR"));
         std::fs::write(path, out).expect("the file of rows");
     }
 }
