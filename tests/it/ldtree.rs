@@ -17,6 +17,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
+use depcollect::elf::{Class, Order};
+use depcollect::loader::Target;
+
 use crate::rng::Rng;
 use crate::synth::{DT_NEEDED, DT_SONAME, Elf, Note, NoteDesc};
 
@@ -62,10 +65,39 @@ impl Listing {
     }
 }
 
-/// Paths without a slash at the start, and what stands there.
-#[derive(Debug, Default)]
+/// Paths without a slash at the start, and what stands there. Names in them
+/// that mean something on x86-64 become those of the tree's own machine.
+#[derive(Debug)]
 pub struct Tree {
     entries: BTreeMap<Vec<u8>, What>,
+    target: Target,
+}
+
+/// Names of platforms and hwcaps, in place of those in the first row.
+const LEGACY: [(u16, [&str; 4]); 6] = [
+    (62, ["haswell", "x86_64", "avx512_1", "sse2"]),
+    (22, ["z13", "vx", "zarch", "esan3"]),
+    (21, ["power9", "altivec", "power6x", "arch_2_07"]),
+    (40, ["neon", "vfp", "half", "thumb"]),
+    (183, ["atomics", "sve", "fp", "aarch64"]),
+    (8, ["octeon", "octeon2", "loongson2e", "mips"]),
+];
+
+/// `x86_64` in a tuple stays.
+fn local(text: &[u8], target: &Target) -> Vec<u8> {
+    let mut text = text.to_vec();
+    let names = LEGACY.iter().find(|(machine, _)| *machine == target.machine);
+    for (from, to) in LEGACY[0].1.iter().zip(names.map_or(LEGACY[0].1, |(_, names)| *names)) {
+        let mut at = 0;
+        while let Some(n) = text[at..].windows(from.len()).position(|w| w == from.as_bytes()) {
+            let (start, end) = (at + n, at + n + from.len());
+            let is_word = !matches!(text.get(end), Some(b'-' | b'_'));
+            let new = if is_word { to } else { from };
+            text.splice(start..end, new.bytes());
+            at = start + new.len();
+        }
+    }
+    text
 }
 
 const DIRS: [&str; 18] = [
@@ -135,8 +167,8 @@ const NAMES: [&str; 16] = [
 ];
 
 impl Tree {
-    pub fn random(rng: &mut Rng) -> Tree {
-        let mut tree = Tree::default();
+    pub fn random(rng: &mut Rng, target: &Target) -> Tree {
+        let mut tree = Tree { entries: BTreeMap::new(), target: *target };
         for dir in ["etc/d", "etc/sub/d", "var/cache/ldconfig"].into_iter().chain(DIRS) {
             tree.put(dir, What::Dir);
         }
@@ -152,7 +184,16 @@ impl Tree {
     }
 
     fn put(&mut self, path: impl AsRef<[u8]>, what: What) {
-        self.entries.entry(path.as_ref().to_vec()).or_insert(what);
+        let path = local(path.as_ref(), &self.target);
+        let what = match what {
+            What::Link(target) => What::Link(local(&target, &self.target)),
+            What::File(_) | What::Dir => what,
+        };
+        self.entries.entry(path).or_insert(what);
+    }
+
+    fn put_conf(&mut self, path: &str, text: &[u8]) {
+        self.put(path, What::File(local(text, &self.target)));
     }
 
     fn levels(&mut self, dir: &str, rng: &mut Rng) {
@@ -181,7 +222,7 @@ impl Tree {
             {
                 self.put(format!("{dir}/{}", &name[..dot]), What::Link(name.clone().into_bytes()));
             }
-            let what = thing(dir, &name, &names, rng);
+            let what = thing(dir, &name, &names, &self.target, rng);
             self.put(format!("{dir}/{name}"), what);
             names.push(name);
         }
@@ -191,17 +232,17 @@ impl Tree {
     /// more files, and overlooks directories from there on.
     fn configuration(&mut self, rng: &mut Rng) {
         let deepest = lines(rng, 3, &[]);
-        self.put("etc/sub/d/a.conf", What::File(deepest));
+        self.put_conf("etc/sub/d/a.conf", &deepest);
         for file in ["etc/d/a.conf", "etc/d/B.conf", "etc/d/.hid.conf", "etc/d/z.conf"] {
             if !once_in(rng, 4) {
                 let text = lines(rng, 3, &INNER_INCLUDES);
-                self.put(file, What::File(text));
+                self.put_conf(file, &text);
             }
         }
         let target = pick(rng, &["/etc/sub/d/a.conf", "z.conf", "none", "../d"]);
         self.put("etc/d/l.conf", What::Link(target.into()));
         let text = lines(rng, 8, &INCLUDES);
-        self.put("etc/ld.so.conf", What::File(text));
+        self.put_conf("etc/ld.so.conf", &text);
     }
 
     /// Every directory lists its names by bytes.
@@ -224,7 +265,7 @@ impl Tree {
 }
 
 /// Something by the name of a library. `others` are names of its directory.
-fn thing(dir: &str, name: &str, others: &[String], rng: &mut Rng) -> What {
+fn thing(dir: &str, name: &str, others: &[String], own: &Target, rng: &mut Rng) -> What {
     // A file without a SONAME has that of its link, and its own type.
     let stem = name.split('.').next().unwrap_or(name);
     let twins: Vec<&str> =
@@ -240,18 +281,18 @@ fn thing(dir: &str, name: &str, others: &[String], rng: &mut Rng) -> What {
         3 => What::Link(pick(rng, &["nowhere", name, "/opt/a", "/etc/ld.so.conf", "/"]).into()),
         4..8 if !twins.is_empty() => What::Link(pick(rng, &twins).into()),
         8..10 => What::Link(format!("/{}/{stem}.so.1", pick(rng, &DIRS)).into_bytes()),
-        _ => What::File(library(dir, name, rng).bytes()),
+        _ => What::File(library(dir, name, own, rng).bytes()),
     }
 }
 
-fn library(dir: &str, name: &str, rng: &mut Rng) -> Elf {
+fn library(dir: &str, name: &str, own: &Target, rng: &mut Rng) -> Elf {
     let soname = (!once_in(rng, 5)).then(|| match index(rng, 3) {
         0 => name.to_owned(),
         1 => format!("{}.so.{}", name.split('.').next().unwrap_or(name), index(rng, 3)),
         _ => format!("{}{}", pick(rng, &STEMS), pick(rng, &ENDS)),
     });
     let soname = soname.filter(|soname| !soname.is_empty());
-    let mut elf = machine(rng);
+    let mut elf = machine(rng, own);
     if once_in(rng, 3) {
         elf.strings
             .push((DT_NEEDED, pick(rng, &["libc.so.6", "libm.so.6", "liba.so.1"]).as_bytes().to_vec()));
@@ -276,14 +317,34 @@ fn library(dir: &str, name: &str, rng: &mut Rng) -> Elf {
     elf
 }
 
-fn machine(rng: &mut Rng) -> Elf {
+/// Mostly of the tree's own machine. Class and machine fit together but on
+/// x86: there ldconfig looks at both.
+fn machine(rng: &mut Rng, own: &Target) -> Elf {
+    let own = Elf {
+        is_64: own.class == Class::Elf64,
+        big_endian: own.order == Order::Big,
+        machine: own.machine,
+        e_flags: own.flags,
+        ..Elf::default()
+    };
+    let others: &[(bool, u16, u32)] = match own.machine {
+        3 | 62 => {
+            &[(false, 3, 0), (false, 3, 0), (false, 62, 0), (true, 62, 0), (true, 3, 0), (true, 183, 0)]
+        }
+        40 | 183 => {
+            &[(true, 183, 0), (false, 40, 0x500_0200), (false, 40, 0x500_0400), (false, 40, 0x500_0000)]
+        }
+        20 | 21 => &[(false, 20, 0), (true, 21, 1), (true, 21, 2), (true, 62, 0)],
+        22 => &[(false, 22, 0), (true, 62, 0), (false, 62, 0)],
+        _ => &[(false, own.machine, 0x20), (true, own.machine, 0), (true, 62, 0), (false, 62, 0)],
+    };
     match index(rng, 16) {
-        0 | 1 => Elf { is_64: false, machine: 3, ..Elf::default() },
-        2 => Elf { is_64: false, ..Elf::default() },
-        3 => Elf { machine: 183, ..Elf::default() },
-        4 => Elf { machine: 3, ..Elf::default() },
-        5 => Elf { machine: 62, big_endian: true, ..Elf::default() },
-        _ => Elf::default(),
+        0..5 => {
+            let (is_64, machine, e_flags) = others[index(rng, others.len())];
+            Elf { is_64, machine, e_flags, ..own }
+        }
+        5 => Elf { big_endian: !own.big_endian, ..own },
+        _ => own,
     }
 }
 
@@ -300,7 +361,7 @@ fn lines(rng: &mut Rng, most: usize, includes: &[&str]) -> Vec<u8> {
     text
 }
 
-const INCLUDES: [&str; 12] = [
+const INCLUDES: [&str; 11] = [
     "include d/*.conf",
     "include /etc/d/*.conf",
     "include d/a.conf d/z.conf",
@@ -310,7 +371,6 @@ const INCLUDES: [&str; 12] = [
     "include /etc/?/\\a.conf",
     "include d",
     "include /etc/d/[[:upper:]]*",
-    "include d/*/",
     "include *b/?/*",
     "include d/a.conf\r",
 ];
