@@ -294,8 +294,10 @@ fn library(dir: &str, name: &str, own: &Target, rng: &mut Rng) -> Elf {
     let soname = soname.filter(|soname| !soname.is_empty());
     let mut elf = machine(rng, own);
     if once_in(rng, 3) {
-        elf.strings
-            .push((DT_NEEDED, pick(rng, &["libc.so.6", "libm.so.6", "liba.so.1"]).as_bytes().to_vec()));
+        elf.strings.push((
+            DT_NEEDED,
+            pick(rng, &["libc.so.6", "libm.so.6", "libc.so.5", "liba.so.1"]).as_bytes().to_vec(),
+        ));
     }
     if let Some(soname) = &soname {
         elf.strings.push((DT_SONAME, soname.as_bytes().to_vec()));

@@ -70,7 +70,7 @@ fn by_what_it_needs(facts: &Facts, target: &Target) -> u32 {
     }
     let libc = |name: &[u8]| match name {
         b"libc.so.6" | b"libm.so.6" | b"libc.so.6.1" | b"libm.so.6.1" => Some(LIBC6),
-        b"libc.so.5" | b"libm.so.5" => Some(LIBC5),
+        b"libc.so.5" | b"libm.so.5" if target.machine == EM_386 => Some(LIBC5),
         _ => None,
     };
     facts.needed().find_map(libc).unwrap_or(ELF)
