@@ -25,18 +25,18 @@ use crate::need::skip;
 use crate::rng::Rng;
 use crate::synth::{DT_SONAME, Elf};
 
-const X86_64: Target = Target { class: Class::Elf64, order: Order::Little, machine: 62, flags: 0 };
+pub const X86_64: Target = Target { class: Class::Elf64, order: Order::Little, machine: 62, flags: 0 };
 
 fn count(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
 }
 
 /// An ldconfig that can be asked.
-struct Real {
+pub struct Real {
     /// How it is started: by qemu where this processor does not run it.
-    words: Vec<OsString>,
-    version: Version,
-    target: Target,
+    pub words: Vec<OsString>,
+    pub version: Version,
+    pub target: Target,
 }
 
 impl Real {
@@ -52,13 +52,13 @@ impl Real {
         Some(Real { words, version, target })
     }
 
-    fn of_machine() -> Option<Real> {
+    pub fn of_machine() -> Option<Real> {
         let is_root = rustix::process::geteuid().is_root();
         Real::new(vec!["/sbin/ldconfig".into()]).filter(|real| is_root && real.target == X86_64)
     }
 
     /// Those of the roots that the tests were given.
-    fn of_roots() -> Vec<Real> {
+    pub fn of_roots() -> Vec<Real> {
         let roots = std::env::var_os("DEPCOLLECT_ROOTS").unwrap_or_default();
         std::env::split_paths(&roots)
             .map(|top| {
@@ -77,7 +77,7 @@ impl Real {
     }
 
     /// The directories built in, as it lists them in an empty tree.
-    fn builtin_dirs(&self, scratch: &Path) -> Vec<Vec<u8>> {
+    pub fn builtin_dirs(&self, scratch: &Path) -> Vec<Vec<u8>> {
         let root = scratch.join("empty");
         let all = ["lib", "lib64", "libx32"].into_iter().map(str::to_owned);
         for dir in all.chain(TUPLES.map(|tuple| format!("lib/{tuple}"))) {
@@ -103,6 +103,16 @@ impl Real {
         assert!(output.status.success(), "{} {message}", root.display());
         fs::read(root.join("etc/ld.so.cache")).unwrap()
     }
+
+    /// What is in its cache.
+    pub fn ask(&self, root: &Path) -> Vec<String> {
+        match Cache::parse(self.cache_of(root), LoaderAbi::of(&self.target, self.version)) {
+            Ok(cache) => shown(&cache),
+            // 2.31 writes an empty one so short that no loader takes it.
+            Err(Unusable::TooShort { len: 48 }) => Vec::new(),
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 const TUPLES: [&str; 7] = [
@@ -116,7 +126,7 @@ const TUPLES: [&str; 7] = [
 ];
 
 /// One line for each entry.
-fn shown(cache: &Cache) -> Vec<String> {
+pub fn shown(cache: &Cache) -> Vec<String> {
     let line = |entry: Listed<'_>| {
         let hwcap = match entry.hwcap_name {
             Some(name) => format!("{} level {:x}", name.escape_ascii(), entry.hwcap >> 32),
@@ -154,16 +164,6 @@ impl Bench {
         LoaderAbi::of(&self.real.target, self.real.version)
     }
 
-    /// What the real one says.
-    fn asked(&self, root: &Path) -> Vec<String> {
-        match Cache::parse(self.real.cache_of(root), self.abi()) {
-            Ok(cache) => shown(&cache),
-            // 2.31 writes an empty one so short that no loader takes it.
-            Err(Unusable::TooShort { len: 48 }) => Vec::new(),
-            Err(error) => panic!("{error}"),
-        }
-    }
-
     fn ours(&self, root: &dyn Root) -> Answer {
         let Real { version, target, .. } = self.real;
         answer(root, &Setup { version, target, conf: b"/etc/ld.so.conf", builtin: &self.builtin })
@@ -180,7 +180,7 @@ impl Bench {
     fn compare(&self, seed: u64) -> usize {
         let root = self.tree(seed);
         let ours = self.ours(&DirRoot::open(&root).unwrap());
-        let (expected, found) = (self.asked(&root), shown(ours.cache()));
+        let (expected, found) = (self.real.ask(&root), shown(ours.cache()));
         if expected != found {
             let lines = |list: &[String], other: &[String]| {
                 list.iter().filter(|line| !other.contains(line)).cloned().collect::<Vec<_>>().join("\n  ")
