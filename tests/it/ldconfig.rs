@@ -61,6 +61,7 @@ impl Real {
     pub fn of_roots() -> Vec<Real> {
         let roots = std::env::var_os("DEPCOLLECT_ROOTS").unwrap_or_default();
         std::env::split_paths(&roots)
+            .filter(|top| !top.as_os_str().is_empty())
             .map(|top| {
                 let names = fs::read_dir(&top).unwrap().map(|entry| entry.unwrap().path());
                 let is_qemu = |path: &PathBuf| path.file_name().unwrap().as_bytes().starts_with(b"qemu-");
