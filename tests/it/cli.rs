@@ -95,7 +95,11 @@ hint: ld.so.conf names its directory: `/opt/x/libconf.so` is found once ldconfig
 
 #[test]
 fn what_stands_in_the_place_of_the_cache_is_said() {
-    let rows = [("", "the root has none"), ("/", "it is a directory"), (" \"text\"", "no ld.so.cache")];
+    let rows = [
+        ("", "the root has none"),
+        ("/", "it is a directory"),
+        (" \"text\"", "it does not begin as a cache does"),
+    ];
     for (what, words) in rows {
         let cache = if what.is_empty() { String::new() } else { format!("\n/etc/ld.so.cache{what}") };
         let said = Bench::of(&format!("/t/m: NEEDED libA.so{cache}")).says(&["list", "-v", "/t/m"]);

@@ -131,15 +131,20 @@ fn mips_mark(class: Class, e_flags: u32) -> u32 {
     }
 }
 
-/// Whether the ldconfig of `own`'s machine takes up a library at all.
-pub fn ldconfig_knows(own: &Target, library: &Target) -> bool {
-    let (a, b) = (own.machine, library.machine);
-    let pair = |x, y| (a == x || a == y) && (b == x || b == y);
-    let known = a == b
-        || pair(EM_386, EM_X86_64)
-        || pair(EM_ARM, EM_AARCH64)
-        || pair(EM_PPC, EM_PPC64)
-        || pair(EM_SPARC, EM_SPARCV9)
-        || pair(EM_MIPS, EM_MIPS_RS3_LE);
-    known && own.order == library.order && (b != EM_386 || library.class == Class::Elf32)
+/// What the ldconfig of `own`'s machine takes a library for. Most of them look
+/// at the class and never at the machine (`process_elf_file`); the loader then
+/// passes over what is not its own.
+pub fn ldconfig_takes(own: &Target, library: &Target) -> Option<Target> {
+    let wide = library.class == Class::Elf64;
+    let machine = match own.machine {
+        EM_386 | EM_X86_64 => Some(library.machine).filter(|&m| m == EM_X86_64 || m == EM_386 && !wide),
+        EM_ARM | EM_AARCH64 if !wide => Some(EM_ARM),
+        EM_ARM | EM_AARCH64 => Some(library.machine).filter(|&m| m == EM_AARCH64),
+        EM_PPC | EM_PPC64 => Some(if wide { EM_PPC64 } else { EM_PPC }),
+        EM_S390 => Some(EM_S390),
+        EM_SPARC | EM_SPARCV9 => Some(library.machine).filter(|m| [EM_SPARC, EM_SPARCV9].contains(m)),
+        EM_MIPS | EM_MIPS_RS3_LE => Some(EM_MIPS),
+        _ => Some(library.machine).filter(|&m| m == own.machine),
+    };
+    machine.filter(|_| own.order == library.order).map(|machine| Target { machine, ..*library })
 }
