@@ -81,7 +81,7 @@ fn missing(
         code: "missing",
         subject: edge.name.to_vec(),
         message: [words, b" (needed by ", needed_by, b")"].concat(),
-        hint: hints::for_missing(session, closure, edge, miss),
+        hint: hints::for_missing(session, runtime, closure, edge, miss),
     }
 }
 
@@ -160,7 +160,7 @@ pub fn glibc_words(name: &[u8], miss: &Miss, class: Class) -> &'static str {
         Class::Elf32 if miss.other_class => return "wrong ELF class: ELFCLASS64",
         Class::Elf64 | Class::Elf32 => {}
     }
-    match miss.tried.last().map(|tried| tried.obstacle).filter(|_| name.contains(&b'/')) {
+    match miss.last.filter(|_| name.contains(&b'/')) {
         Some(Obstacle::Unreadable) => "cannot open shared object file: Permission denied",
         Some(Obstacle::NotDirectory | Obstacle::NoDirectory(20)) => {
             "cannot open shared object file: Error 20"
@@ -177,7 +177,7 @@ pub fn musl_words(name: &[u8], miss: &Miss) -> &'static str {
         256.. if !name.contains(&b'/') => return "No error information",
         _ => {}
     }
-    match miss.tried.last().map(|tried| tried.obstacle) {
+    match miss.last {
         Some(Obstacle::Directory) => "Is a directory",
         Some(Obstacle::LinkLoop) => "Symbolic link loop",
         Some(Obstacle::Unreadable) => "Permission denied",

@@ -8,11 +8,12 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::search::{Answer, SearchKey};
+use super::lists::Link;
+use super::search::{Answer, Budget, SearchKey};
 use super::symtab::SymbolTables;
-use super::{File, Files, Found, Runtime};
+use super::{Elsewhere, File, Files, Found, Runtime};
 use crate::intern::{Map, Marks, Name, Names};
-use crate::loader::{ChainLink, Cpu, Dir, Launch, hwcaps};
+use crate::loader::{Cpu, Dir, Launch, hwcaps};
 use crate::path::basename;
 use crate::root::{DirId, FileId, Links, Opened, Root, dir, open_in, resolve_dir};
 
@@ -44,6 +45,8 @@ pub struct Settings {
     pub origin: ProgramOrigin,
     /// `--inhibit-rpath` of ld.so: objects whose lists do not count, by l_name.
     pub inhibit_rpath: Vec<Vec<u8>>,
+    /// What the searches of one program may cost, if not the usual.
+    pub most_probes: Option<usize>,
     /// `--loader`: the loader of everything that names none.
     pub loader: Option<Vec<u8>>,
 }
@@ -126,8 +129,11 @@ pub struct Session<'a> {
     spot_table: Vec<Spot>,
     seen: Map<(u32, Name), Seen>,
     lists: Table<Arc<[Dir]>>,
-    chains: Table<Arc<[ChainLink]>>,
-    pub(super) answers: Map<SearchKey, Rc<Answer>>,
+    /// The first one is the empty chain.
+    chains: Table<Option<Link>>,
+    /// With what each has cost.
+    pub(super) answers: Map<SearchKey, (Rc<Answer>, usize)>,
+    pub(super) budget: Budget,
     pub(super) runtimes: Vec<Rc<Runtime>>,
     /// Reused by every walk.
     pub(super) marks: Marks,
@@ -136,6 +142,8 @@ pub struct Session<'a> {
     /// Which versions one file asks another for, and does not get.
     pub(super) version_pairs: Map<(FileId, Name, FileId), Rc<[usize]>>,
     pub(super) symbols: SymbolTables,
+    /// For hints: what lies beside programs, by their directory.
+    pub(super) besides: Map<DirId, Rc<Elsewhere>>,
 }
 
 impl std::fmt::Debug for Session<'_> {
@@ -157,13 +165,15 @@ impl<'a> Session<'a> {
             spot_table: Vec::new(),
             seen: Map::default(),
             lists: Table::starting_with(Arc::from([])),
-            chains: Table::starting_with(Arc::from([])),
+            chains: Table::starting_with(None),
             answers: Map::default(),
+            budget: Budget::whole(settings),
             runtimes: Vec::new(),
             marks: Marks::default(),
             libcs: Map::default(),
             version_pairs: Map::default(),
             symbols: SymbolTables::default(),
+            besides: Map::default(),
         }
     }
 
@@ -226,7 +236,9 @@ impl<'a> Session<'a> {
             return seen.clone();
         }
         let seen = self.look_afresh(spot, leaf, key.1);
-        self.seen.insert(key, seen.clone());
+        if self.seen.len() < MOST_SEEN {
+            self.seen.insert(key, seen.clone());
+        }
         seen
     }
 
@@ -292,12 +304,12 @@ impl<'a> Session<'a> {
         Arc::clone(&self.lists.values[list.0 as usize])
     }
 
-    pub(super) fn chain_no(&mut self, chain: Vec<ChainLink>) -> ChainNo {
-        if chain.is_empty() { ChainNo::EMPTY } else { ChainNo(self.chains.number(Arc::from(chain))) }
+    pub(super) fn chain_no(&mut self, link: Link) -> ChainNo {
+        ChainNo(self.chains.number(Some(link)))
     }
 
-    pub(super) fn chain(&self, chain: ChainNo) -> Arc<[ChainLink]> {
-        Arc::clone(&self.chains.values[chain.0 as usize])
+    pub(super) fn link(&self, chain: ChainNo) -> Option<Link> {
+        self.chains.values[chain.0 as usize]
     }
 
     /// The CPU that a loader of this machine is to run on.
@@ -318,6 +330,9 @@ impl<'a> Session<'a> {
 pub(super) type LazyCpu = LazyCell<Cpu, Box<dyn FnOnce() -> Cpu>>;
 
 const PATH_MAX: usize = 4096;
+/// What is not remembered is asked for again: the programs of a whole system
+/// come upon some ten thousand names.
+const MOST_SEEN: usize = 1 << 18;
 
 fn errno_of(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error())

@@ -19,9 +19,9 @@ mod legacy;
 mod search;
 mod write;
 
-pub use abi::{Chars, ELF, Flags, LIBC6, LoaderAbi, ldconfig_knows, library_mark};
+pub use abi::{Chars, ELF, Flags, LIBC6, LoaderAbi, ldconfig_takes, library_mark};
 pub use compare::libcmp;
-pub use legacy::{legacy_bit, legacy_field};
+pub use legacy::{is_legacy_subdir, legacy_bit, legacy_field};
 pub use write::{Entry, Hwcap, order, write};
 
 use extension::Names;

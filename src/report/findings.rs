@@ -63,6 +63,9 @@ pub fn details(out: &mut String, closure: &Closure) {
             let (path, why) = (escaped(&tried.path), obstacle_words(tried.obstacle));
             out.push_str(&format!("tried `{path}` for `{}`: {why} [{rule}]\n", escaped(&edge.name)));
         }
+        if miss.more > 0 {
+            out.push_str(&format!("tried {} more for `{}`\n", miss.more, escaped(&edge.name)));
+        }
         for line in rules_off(closure, edge) {
             out.push_str(&format!("{line}\n"));
         }

@@ -112,7 +112,8 @@ impl Tree<'_> {
                         &format!("{}: {} [{rule}]", escaped(&tried.path), obstacle_words(tried.obstacle)),
                     );
                 }
-                for line in rules_off(self.closure, edge) {
+                let more = (miss.more > 0).then(|| format!("and {} more", miss.more));
+                for line in more.into_iter().chain(rules_off(self.closure, edge)) {
                     self.note(out, guides, &line);
                 }
             }

@@ -393,6 +393,13 @@ fn item_kind(kind: FileType) -> ItemKind {
     }
 }
 
+/// An attribute of this name is never longer than the kernel's third revision.
+pub(super) fn capabilities(fd: &OwnedFd) -> Vec<u8> {
+    let mut value = [0; 24];
+    let len = fs::fgetxattr(fd, c"security.capability", &mut value).unwrap_or(0);
+    value[..len].to_vec()
+}
+
 /// A regular file of the host, outside any root: followed as the kernel does.
 pub fn open_host_file(path: &Path) -> io::Result<OpenFile> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;

@@ -135,8 +135,7 @@ impl<'a> Renderer<'a> {
 
     fn findings(&self, rendered: &mut Rendered, closure: &Closure) {
         let style = Style { colour: self.job.colour.stderr };
-        let lowest = if self.job.quiet { Severity::Error } else { Severity::Note };
-        let shown = |finding: &&Finding| finding.severity >= lowest && self.task.format != Format::Json;
+        let shown = |finding: &&Finding| is_shown(self.job, finding) && self.task.format != Format::Json;
         for finding in closure.findings.iter().filter(shown) {
             report::finding(&mut rendered.err, Some(&closure.program), finding, style);
         }
@@ -174,4 +173,9 @@ impl<'a> Renderer<'a> {
         };
         report::finding(&mut rendered.err, None, &finding, Style { colour: self.job.colour.stderr });
     }
+}
+
+/// `-q` leaves the errors.
+pub(super) fn is_shown(job: &Job, finding: &Finding) -> bool {
+    !job.quiet || finding.severity == Severity::Error
 }

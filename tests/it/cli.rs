@@ -94,6 +94,32 @@ hint: ld.so.conf names its directory: `/opt/x/libconf.so` is found once ldconfig
 }
 
 #[test]
+fn what_stands_in_the_place_of_the_cache_is_said() {
+    let rows = [
+        ("", "the root has none"),
+        ("/", "it is a directory"),
+        (" \"text\"", "it does not begin as a cache does"),
+    ];
+    for (what, words) in rows {
+        let cache = if what.is_empty() { String::new() } else { format!("\n/etc/ld.so.cache{what}") };
+        let said = Bench::of(&format!("/t/m: NEEDED libA.so{cache}")).says(&["list", "-v", "/t/m"]);
+        assert!(said.contains(&format!("\nld.so.cache: off, {words}\n")), "{said}");
+    }
+    // ld.so opens it like anything else.
+    let fifo = "/t/m: NEEDED libB.so libA.so; RPATH /t\n/t/libB.so:\n/etc/ld.so.cache |";
+    check(
+        fifo,
+        &["list", "/t/m"],
+        "
+\tlibB.so => /t/libB.so
+-- 1
+depcollect: error: /t/m: /etc/ld.so.cache: waits for ever on a FIFO
+hint: it stands in the way of `libA.so`, needed by `/t/m`
+",
+    );
+}
+
+#[test]
 fn the_tree_marks_what_is_shared_missing_and_why() {
     check(
         TREE,
@@ -303,13 +329,66 @@ fn why_tells_the_shortest_chain_of_each_that_asks() {
    └─ libB.so => /t/l/libB.so [loaded already: RUNPATH for m]
 2 objects ask for it, by 2 chains in all
 -- 1
+depcollect: error: /t/m: libno.so: cannot open shared object file: No such file or directory (needed by /t/m)
+hint: it exists in `/usr/local/lib/deep`: --library-path /usr/local/lib/deep would find it
 ",
     );
     check(
         TREE,
         &["why", "-q", "/t/m", "libz.so"],
-        "-- 1\ndepcollect: error: nothing that `/t/m` loads asks for `libz.so`\n",
+        "-- 1
+depcollect: error: /t/m: libno.so: cannot open shared object file: No such file or directory (needed by /t/m)
+hint: it exists in `/usr/local/lib/deep`: --library-path /usr/local/lib/deep would find it
+depcollect: error: nothing that `/t/m` loads asks for `libz.so`\n",
     );
+}
+
+#[test]
+fn why_counts_chains_also_where_libraries_need_each_other() {
+    let circle = "/t/m: NEEDED libA.so libB.so; RPATH /t/l\n/t/l/libA.so: NEEDED libB.so libC.so /t/l/libC.so\n\
+        /t/l/libB.so: NEEDED libA.so libC.so libC.so\n/t/l/libC.so:";
+    check(
+        circle,
+        &["why", "/t/m", "libC.so"],
+        "
+/t/m
+└─ libA.so
+   └─ libC.so => /t/l/libC.so [RPATH of m]
+/t/m
+└─ libA.so
+   └─ /t/l/libC.so [loaded already: RPATH of m for libA.so]
+/t/m
+└─ libB.so
+   └─ libC.so => /t/l/libC.so [loaded already: RPATH of m for libA.so]
+2 objects ask for it, by 6 chains in all
+-- 0
+",
+    );
+    let said = Bench::of(circle).says(&["why", "--all", "/t/m", "libC.so"]);
+    let depths: Vec<usize> = said
+        .lines()
+        .filter(|line| line.contains("libC.so"))
+        .map(|line| line.find('└').unwrap_or(0))
+        .collect();
+    assert_eq!(depths, [3, 3, 3, 6, 6, 6], "{said}");
+}
+
+#[test]
+fn why_ends_where_there_are_more_chains_than_can_be_counted() {
+    let mut dense = String::from("/t/m: NEEDED lib0.so; RPATH /t/l\n");
+    let all: String = (0..40).map(|n| format!(" lib{n}.so")).collect();
+    (0..40).for_each(|n| dense += &format!("/t/l/lib{n}.so: NEEDED{all}\n"));
+    let bench = Bench::of(&dense);
+    let said = bench.says(&["why", "/t/m", "lib39.so"]);
+    assert!(said.contains("\n40 objects ask for it, by at least "), "{said}");
+    let said = bench.says(&["why", "--all", "/t/m", "lib39.so"]);
+    assert!(said.contains(" chains in all; 1000 are shown\n"), "{said}");
+    let depths: Vec<usize> = said
+        .lines()
+        .filter(|line| line.contains("lib39.so =>"))
+        .map(|line| line.find('└').unwrap_or(0))
+        .collect();
+    assert!(depths.len() == 1000 && depths.is_sorted(), "{depths:?}");
 }
 
 #[test]

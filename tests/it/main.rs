@@ -6,6 +6,7 @@
 #![expect(clippy::print_stderr, reason = "a skip says why")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it is about")]
 
+mod bounds;
 mod cachefile;
 mod check;
 mod cli;
@@ -16,10 +17,13 @@ mod elf;
 mod foreign;
 mod garble;
 mod handmade;
+mod hints;
+mod ids;
 mod json;
 mod judge;
 mod ldcache;
 mod ldconfig;
+mod ldrows;
 mod ldtree;
 mod model;
 mod need;
