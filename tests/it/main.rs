@@ -40,6 +40,7 @@ mod sweep;
 mod symbols;
 mod synth;
 mod tidy;
+mod traps;
 mod trees;
 mod unresolved;
 mod words;
