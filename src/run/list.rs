@@ -48,51 +48,67 @@ fn alone(mut renderer: Renderer<'_>, inputs: &[Input], answer: &mut Answer<'_, '
 }
 
 /// Closures are independent of each other: each worker has a memory of its own
-/// and takes the next batch; the answers are put in order again.
+/// and takes the next batch; the answers are put in order again. This thread is
+/// a worker too: one that only waited for the others would be woken at each
+/// batch, and take a processor from them.
 fn together<'a>(
     threads: usize,
     renderer: &(dyn Fn() -> Renderer<'a> + Sync),
     inputs: &[Input],
     answer: &mut Answer<'_, '_>,
 ) -> Result<(), Failure> {
-    let batches: Vec<&[Input]> = inputs.chunks(BATCH).collect();
-    let next = AtomicUsize::new(0);
+    let work = Work { batches: inputs.chunks(BATCH).collect(), next: AtomicUsize::new(0) };
     let (sender, receiver) = mpsc::sync_channel::<(usize, Vec<Rendered>)>(threads * 4);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let (sender, next, batches) = (sender.clone(), &next, &batches);
+        for _ in 1..threads {
+            let (sender, work) = (sender.clone(), &work);
             scope.spawn(move || {
                 let mut renderer = renderer();
-                loop {
-                    let batch = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(inputs) = batches.get(batch) else { return };
-                    let rendered = inputs.iter().map(|input| renderer.input(input)).collect();
-                    // The receiver is gone if the output was closed: stop working.
-                    if sender.send((batch, rendered)).is_err() {
-                        return;
-                    }
-                }
+                // The receiver is gone if the output was closed: stop working.
+                while work.one(&mut renderer).is_some_and(|done| sender.send(done).is_ok()) {}
             });
         }
         drop(sender);
-        in_order(receiver, answer)
+        let mut order = Order { waiting: BTreeMap::new(), due: 0 };
+        let mut renderer = renderer();
+        while let Some(done) = work.one(&mut renderer) {
+            order.add(done, answer)?;
+            receiver.try_iter().try_for_each(|done| order.add(done, answer))?;
+        }
+        receiver.into_iter().try_for_each(|done| order.add(done, answer))
     })
 }
 
-fn in_order(
-    receiver: mpsc::Receiver<(usize, Vec<Rendered>)>,
-    answer: &mut Answer<'_, '_>,
-) -> Result<(), Failure> {
-    let mut waiting = BTreeMap::new();
-    let mut due = 0;
-    for (batch, rendered) in receiver {
-        waiting.insert(batch, rendered);
-        while let Some(rendered) = waiting.remove(&due) {
-            rendered.into_iter().try_for_each(|one| answer.add(one))?;
-            due += 1;
-        }
+/// What the workers share.
+struct Work<'i> {
+    batches: Vec<&'i [Input]>,
+    next: AtomicUsize,
+}
+
+impl Work<'_> {
+    /// Does the next batch, if there is one.
+    fn one(&self, renderer: &mut Renderer<'_>) -> Option<(usize, Vec<Rendered>)> {
+        let batch = self.next.fetch_add(1, Ordering::Relaxed);
+        let inputs = self.batches.get(batch)?;
+        Some((batch, inputs.iter().map(|input| renderer.input(input)).collect()))
     }
-    Ok(())
+}
+
+/// Batches are answered in their order.
+struct Order {
+    waiting: BTreeMap<usize, Vec<Rendered>>,
+    due: usize,
+}
+
+impl Order {
+    fn add(&mut self, done: (usize, Vec<Rendered>), answer: &mut Answer<'_, '_>) -> Result<(), Failure> {
+        self.waiting.insert(done.0, done.1);
+        while let Some(rendered) = self.waiting.remove(&self.due) {
+            rendered.into_iter().try_for_each(|one| answer.add(one))?;
+            self.due += 1;
+        }
+        Ok(())
+    }
 }
 
 /// Both streams, written in large pieces.
