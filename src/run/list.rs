@@ -2,12 +2,13 @@
 //! whoever of several workers was faster.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use super::inputs::{Input, Inputs};
 use super::render::{Rendered, Renderer};
 use super::{Failure, Scene, Streams};
+use crate::closure::{Program, scout};
 use crate::finding::Exit;
 use crate::job::{Format, Job, ListTask};
 use crate::report::Json;
@@ -25,8 +26,9 @@ pub(super) fn list(
     let mut answer = Answer::start(task.format, streams);
     let threads = if inputs.list.len() < super::MANY { 1 } else { (job.threads)() };
     if threads < 2 {
-        alone(first.with_headers(with_headers), &inputs.list, &mut answer)?;
+        alone_with_scout(scene, first.with_headers(with_headers), &inputs.list, &mut answer)?;
     } else {
+        scene.files.share_places();
         let renderer = || Renderer::new(job, task, *scene).with_headers(with_headers);
         together(threads, &renderer, &inputs.list, &mut answer)?;
     }
@@ -45,6 +47,34 @@ fn alone(mut renderer: Renderer<'_>, inputs: &[Input], answer: &mut Answer<'_, '
         answer.add(renderer.input(input))?;
     }
     Ok(())
+}
+
+/// One program that needs much is half done by whoever opens its libraries
+/// ahead. Of several the first ones leave the others little to open.
+fn alone_with_scout(
+    scene: &Scene<'_>,
+    renderer: Renderer<'_>,
+    inputs: &[Input],
+    answer: &mut Answer<'_, '_>,
+) -> Result<(), Failure> {
+    let Some(program) = inputs.iter().find_map(worth_a_scout) else {
+        return alone(renderer, inputs, answer);
+    };
+    scene.files.share_places();
+    let is_enough = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| scout::scout(scene.root, scene.files, program, &is_enough));
+        let done = alone(renderer, inputs, answer);
+        is_enough.store(true, Ordering::Relaxed);
+        done
+    })
+}
+
+fn worth_a_scout(input: &Input) -> Option<&Program> {
+    match input {
+        Input::Program(program) => Some(program).filter(|program| scout::is_worth_it(program)),
+        Input::Problem(_) | Input::Oddity(_) => None,
+    }
 }
 
 /// Closures are independent of each other: each worker has a memory of its own
