@@ -10,7 +10,8 @@ use depcollect::run::{self, Failure};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut stdout = std::io::stdout().lock();
-    let mut stderr = std::io::stderr().lock();
+    // Not locked: a worker that panics has to be able to say so.
+    let mut stderr = std::io::stderr();
     let job = cli::job(cli).map_err(Failure::Usage);
     match job.and_then(|job| run::run(&job, &mut stdout, &mut stderr)) {
         Ok(exit) => ExitCode::from(exit.status()),
