@@ -174,6 +174,9 @@ fn usual_loaders(facts: &Facts, target: &Target) -> Vec<Vec<u8>> {
     if is_musl { musl.into_iter().chain(glibc).collect() } else { glibc.chain(musl).collect() }
 }
 
+/// Most programs load no more than so many objects.
+const USUAL: usize = 16;
+
 impl Closure {
     fn of_program(program: &Program) -> Closure {
         let object = Object {
@@ -184,13 +187,17 @@ impl Closure {
             wanted_by: None,
             rule: None,
         };
+        let mut objects = Vec::with_capacity(USUAL);
+        objects.push(object);
+        let mut order = Vec::with_capacity(USUAL);
+        order.push(Slot::Object(ObjectId(0)));
         Closure {
             program: program.path.clone(),
             is_apart: false,
             family: None,
-            objects: vec![object],
-            edges: Vec::new(),
-            order: vec![Slot::Object(ObjectId(0))],
+            objects,
+            edges: Vec::with_capacity(2 * USUAL),
+            order,
             audits: Vec::new(),
             cache: super::CacheState::Unasked,
             findings: Vec::new(),

@@ -9,7 +9,7 @@ use object::endian::Endianness;
 use super::dynamic::{self, Section, Tags};
 use super::layout::{self, Place, Segment, SegmentKind, Start};
 use super::window::{Read, Stop, Windows, split};
-use super::{Ask, AskKind, Facts, Load, Span, Unfit, notes, versions};
+use super::{Ask, Facts, Load, Span, Unfit, notes, versions};
 use crate::bytes::ReadAt;
 
 /// Of one window. Four of them hold what is asked of nearly every file.
@@ -119,8 +119,11 @@ impl<'w, 'a, R: ReadAt> Reader<'w, 'a, R> {
     }
 
     fn asks(&mut self, tags: &Tags, strings: Option<Place>) -> Read<Vec<Ask>> {
-        let ask = |&(kind, at): &(AskKind, u64)| Ok(Ask { kind, name: self.name(strings, at)? });
-        tags.asks.iter().map(ask).collect()
+        let mut asks = Vec::with_capacity(tags.asks.len());
+        for &(kind, at) in &tags.asks {
+            asks.push(Ask { kind, name: self.name(strings, at)? });
+        }
+        Ok(asks)
     }
 
     /// A string of the table. The loaders do not look at `DT_STRSZ`: what is
