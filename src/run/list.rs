@@ -2,6 +2,7 @@
 //! whoever of several workers was faster.
 
 use std::collections::BTreeMap;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
@@ -20,7 +21,9 @@ pub(super) fn list(
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
     let mut first = Renderer::new(job, task, *scene);
-    let inputs = Inputs::of(job, scene, first.session(), &task.files);
+    // What a run remembers is freed by the end of the process, which is near, and
+    // quicker at it.
+    let inputs = ManuallyDrop::new(Inputs::of(job, scene, first.session(), &task.files));
     let with_headers = task.files.len() > 1 || inputs.walked;
     // From here on the inputs are fixed, and so is the order of the answers.
     let mut answer = Answer::start(task.format, streams);
@@ -30,7 +33,7 @@ pub(super) fn list(
     } else {
         scene.files.share_places();
         let renderer = || Renderer::new(job, task, *scene).with_headers(with_headers);
-        together(threads, &renderer, &inputs.list, &mut answer)?;
+        together(threads, first.with_headers(with_headers), &renderer, &inputs.list, &mut answer)?;
     }
     let programs = inputs.list.iter().filter(|input| matches!(input, Input::Program(_))).count();
     if inputs.walked && !job.quiet {
@@ -42,7 +45,8 @@ pub(super) fn list(
 /// A worker takes so many at a time.
 const BATCH: usize = 16;
 
-fn alone(mut renderer: Renderer<'_>, inputs: &[Input], answer: &mut Answer<'_, '_>) -> Result<(), Failure> {
+fn alone(renderer: Renderer<'_>, inputs: &[Input], answer: &mut Answer<'_, '_>) -> Result<(), Failure> {
+    let mut renderer = ManuallyDrop::new(renderer);
     for input in inputs {
         answer.add(renderer.input(input))?;
     }
@@ -83,6 +87,7 @@ fn worth_a_scout(input: &Input) -> Option<&Program> {
 /// batch, and take a processor from them.
 fn together<'a>(
     threads: usize,
+    first: Renderer<'a>,
     renderer: &(dyn Fn() -> Renderer<'a> + Sync),
     inputs: &[Input],
     answer: &mut Answer<'_, '_>,
@@ -93,14 +98,14 @@ fn together<'a>(
         for _ in 1..threads {
             let (sender, work) = (sender.clone(), &work);
             scope.spawn(move || {
-                let mut renderer = renderer();
+                let mut renderer = ManuallyDrop::new(renderer());
                 // The receiver is gone if the output was closed: stop working.
                 while work.one(&mut renderer).is_some_and(|done| sender.send(done).is_ok()) {}
             });
         }
         drop(sender);
         let mut order = Order { waiting: BTreeMap::new(), due: 0 };
-        let mut renderer = renderer();
+        let mut renderer = ManuallyDrop::new(first);
         while let Some(done) = work.one(&mut renderer) {
             order.add(done, answer)?;
             receiver.try_iter().try_for_each(|done| order.add(done, answer))?;
