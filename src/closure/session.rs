@@ -1,6 +1,6 @@
 //! One worker's memory: what stands where, what searches found, which loaders
 //! there are. It outlives a program, never a run, and is not shared: only
-//! directories and facts are, by the root and by [`Files`].
+//! directories, places and facts are, by the root and by [`Files`].
 
 use std::cell::LazyCell;
 use std::io;
