@@ -9,7 +9,8 @@ use depcollect::run::{self, Failure};
 fn main() -> ExitCode {
     let cli = cli::parse();
     let mut stdout = std::io::stdout().lock();
-    let mut stderr = std::io::stderr().lock();
+    // Not locked: a worker that panics has to be able to say so.
+    let mut stderr = std::io::stderr();
     let job = match cli {
         Ok(cli) => cli::job(cli).map_err(Failure::Usage),
         Err(error) => match Usage::of(&error) {

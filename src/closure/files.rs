@@ -4,15 +4,30 @@
 use std::io;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::{Elsewhere, File};
+use rustix::io::Errno;
+
+use super::session::errno_of;
+use super::{Elsewhere, File, Seen};
 use crate::elf;
 use crate::intern::Map;
-use crate::root::{FileId, OpenFile};
+use crate::root::{DirId, FileId, Links, OpenFile, Opened, Root, open_in};
 
 #[derive(Debug, Default)]
 pub struct Files {
     known: Mutex<Map<FileId, Arc<File>>>,
     pub(super) elsewhere: OnceLock<Elsewhere>,
+    /// What stands at a name of a directory. One worker alone remembers it by himself.
+    places: OnceLock<Mutex<Map<Box<[u8]>, Place>>>,
+}
+
+/// Where a name of a directory led.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub(super) dir: DirId,
+    pub(super) name: Arc<[u8]>,
+    /// Those of the name itself.
+    pub(super) links: Arc<Links>,
+    pub(super) file: Arc<File>,
 }
 
 impl Files {
@@ -26,6 +41,39 @@ impl Files {
             Some(known) => Ok(known),
             None => self.read(open),
         }
+    }
+
+    /// From here on several workers open files: none opens what another has.
+    pub fn share_places(&self) {
+        self.places.get_or_init(Mutex::default);
+    }
+
+    /// The file behind a name of a directory. `Err` is what stands there, if it
+    /// is none that can be read.
+    pub(super) fn place(&self, root: &dyn Root, dir: DirId, name: &[u8]) -> Result<Place, Seen> {
+        let Some(places) = self.places.get() else { return self.open(root, dir, name) };
+        let places = || places.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = [&dir.0.to_le_bytes()[..], name].concat();
+        let known = places().get(&key[..]).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let place = self.open(root, dir, name)?;
+        places().insert(key.into(), place.clone());
+        Ok(place)
+    }
+
+    fn open(&self, root: &dyn Root, dir: DirId, name: &[u8]) -> Result<Place, Seen> {
+        let error = |errno| Seen::Error { errno, dir_exists: true };
+        let resolved = open_in(root, dir, name).map_err(|cause| error(errno_of(&cause)))?;
+        let file = match resolved.opened {
+            Opened::File(open) => self.look(&open).map_err(|cause| Seen::Unreadable(Arc::new(cause)))?,
+            Opened::Dir(_) => return Err(Seen::Directory),
+            Opened::Special(what) => return Err(Seen::Special(what)),
+            Opened::Link(_) => return Err(error(Errno::LOOP.raw_os_error())),
+        };
+        let (dir, name, links) = (resolved.dir, Arc::from(resolved.name), Arc::new(resolved.links));
+        Ok(Place { dir, name, links, file })
     }
 
     fn read(&self, open: &OpenFile) -> io::Result<Arc<File>> {

@@ -23,6 +23,7 @@ mod lists;
 mod musl;
 mod relocation;
 mod runtime;
+pub mod scout;
 mod search;
 mod session;
 mod start;

@@ -1,6 +1,6 @@
 //! One worker's memory: what stands where, what searches found, which loaders
 //! there are. It outlives a program, never a run, and is not shared: only
-//! directories and facts are, by the root and by [`Files`].
+//! directories, places and facts are, by the root and by [`Files`].
 
 use std::cell::LazyCell;
 use std::io;
@@ -15,7 +15,7 @@ use super::{Elsewhere, File, Files, Found, Runtime};
 use crate::intern::{Map, Marks, Name, Names};
 use crate::loader::{Cpu, Dir, Launch, hwcaps};
 use crate::path::basename;
-use crate::root::{DirId, FileId, Links, Opened, Root, dir, open_in, resolve_dir};
+use crate::root::{DirId, FileId, Links, Root, dir, resolve_dir};
 
 /// What every program of a run is started with.
 #[derive(Debug, Clone, Default)]
@@ -235,7 +235,7 @@ impl<'a> Session<'a> {
         if let Some(seen) = self.seen.get(&key) {
             return seen.clone();
         }
-        let seen = self.look_afresh(spot, leaf, key.1);
+        let seen = self.look_afresh(spot, leaf);
         if self.seen.len() < MOST_SEEN {
             self.seen.insert(key, seen.clone());
         }
@@ -243,34 +243,20 @@ impl<'a> Session<'a> {
     }
 
     /// Forgets nothing but asks again only for what was never seen.
-    fn look_afresh(&mut self, spot: u32, leaf: &[u8], name: Name) -> Seen {
+    fn look_afresh(&self, spot: u32, leaf: &[u8]) -> Seen {
         let (dir, dir_links) = match &self.spot_table[spot as usize] {
             Ok((dir, links)) => (*dir, Arc::clone(links)),
             Err(errno) => return Seen::Error { errno: *errno, dir_exists: false },
         };
-        let resolved = match open_in(self.root, dir, leaf) {
-            Ok(resolved) => resolved,
-            Err(error) => return Seen::Error { errno: errno_of(&error), dir_exists: true },
+        let place = match self.files.place(self.root, dir, leaf) {
+            Ok(place) => place,
+            Err(seen) => return seen,
         };
-        match resolved.opened {
-            Opened::File(open) => match self.files.look(&open) {
-                Ok(file) => {
-                    let whole: Arc<Links> = match resolved.links.is_empty() {
-                        true => dir_links,
-                        false => Arc::new(dir_links.iter().cloned().chain(resolved.links).collect()),
-                    };
-                    let same_name = resolved.name == leaf;
-                    let name = if same_name { self.names.text(name) } else { Arc::from(resolved.name) };
-                    Seen::File(Found { file, dir: resolved.dir, name, links: whole })
-                }
-                Err(error) => Seen::Unreadable(Arc::new(error)),
-            },
-            Opened::Dir(_) => Seen::Directory,
-            Opened::Special(what) => Seen::Special(what),
-            Opened::Link(_) => {
-                Seen::Error { errno: rustix::io::Errno::LOOP.raw_os_error(), dir_exists: true }
-            }
-        }
+        let links = match place.links.is_empty() {
+            true => dir_links,
+            false => Arc::new(dir_links.iter().chain(place.links.iter()).cloned().collect()),
+        };
+        Seen::File(Found { file: place.file, dir: place.dir, name: place.name, links })
     }
 
     fn as_directory(&self, spot: u32) -> Seen {
@@ -334,6 +320,6 @@ const PATH_MAX: usize = 4096;
 /// come upon some ten thousand names.
 const MOST_SEEN: usize = 1 << 18;
 
-fn errno_of(error: &io::Error) -> i32 {
+pub(super) fn errno_of(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error())
 }

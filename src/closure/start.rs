@@ -182,6 +182,9 @@ fn usual_loaders(facts: &Facts, target: &Target) -> Vec<Vec<u8>> {
     if is_musl { musl.into_iter().chain(glibc).collect() } else { glibc.chain(musl).collect() }
 }
 
+/// Most programs load no more than so many objects.
+const USUAL: usize = 16;
+
 impl Closure {
     /// The loader is there before anything is asked for.
     pub(super) fn add_loader(&mut self, runtime: &Runtime, name: Arc<[u8]>) {
@@ -206,14 +209,18 @@ impl Closure {
             wanted_by: None,
             rule: None,
         };
+        let mut objects = Vec::with_capacity(USUAL);
+        objects.push(object);
+        let mut order = Vec::with_capacity(USUAL);
+        order.push(Slot::Object(PROGRAM));
         Closure {
             program: program.path.clone(),
             is_apart: false,
             is_secure,
             family: None,
-            objects: vec![object],
-            edges: Vec::new(),
-            order: vec![Slot::Object(PROGRAM)],
+            objects,
+            edges: Vec::with_capacity(2 * USUAL),
+            order,
             audits: Vec::new(),
             cache: super::CacheState::Unasked,
             findings: Vec::new(),

@@ -105,14 +105,16 @@ fn all_named(job: &Job, scene: &Scene<'_>, session: &mut Session<'_>, words: &[V
         let mut session = Session::new(scene.root, scene.files, &scene.settings[0].1);
         words.iter().map(|word| named(job, &mut session, word)).collect::<Vec<_>>()
     };
+    let (own, others) = words.split_at(words.len().div_ceil(threads));
     std::thread::scope(|scope| {
-        let parts = words.chunks(words.len().div_ceil(threads));
+        let parts = others.chunks(own.len());
         let workers: Vec<_> = parts.map(|words| scope.spawn(move || part(words))).collect();
+        let own: Vec<Word> = own.iter().map(|word| named(job, session, word)).collect();
         let join = |worker: std::thread::ScopedJoinHandle<'_, Vec<Word>>| match worker.join() {
             Ok(named) => named,
             Err(panic) => std::panic::resume_unwind(panic),
         };
-        workers.into_iter().flat_map(join).collect()
+        own.into_iter().chain(workers.into_iter().flat_map(join)).collect()
     })
 }
 

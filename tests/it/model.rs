@@ -1,9 +1,11 @@
 //! depcollect itself as one more judge: a world in memory is closed over, and
 //! the closure is put into the words of the loader.
 
+use std::sync::atomic::AtomicBool;
+
 use depcollect::closure::{
-    Closure, Edge, Files, NotAProgram, Outcome, Seen, Session, Settings, Want, close, glibc_words,
-    musl_words, open_program, symbols,
+    Closure, Edge, Files, NotAProgram, Outcome, Program, Seen, Session, Settings, Want, close, glibc_words,
+    musl_words, open_program, scout, symbols,
 };
 use depcollect::elf::Class;
 use depcollect::finding::{Finding, Severity};
@@ -25,7 +27,14 @@ fn model(world: &World) -> Answer {
         // Root has them all.
         entry.caps = entry.caps.take().filter(|_| !is_root);
     }
-    answer_in(&world, &world.to_mem())
+    let root = world.to_mem();
+    let answer = answer_in(&world, &root);
+    let files = Files::default();
+    files.share_places();
+    let ahead = |program: &Program| scout::scout(&root, &files, program, &AtomicBool::new(false));
+    let scouted = answer_with(&world, &root, &files, &ahead);
+    assert_eq!(scouted, answer, "whoever opens libraries ahead changes nothing");
+    answer
 }
 
 /// Root reads everything; setuid gives nobody what he has.
@@ -41,13 +50,17 @@ fn as_user(is_dir: bool, is_root: bool, is_owner: bool, mode: &mut Option<u32>) 
 
 /// The model's answer for a world that stands in some root.
 pub fn answer_in(world: &World, root: &dyn Root) -> Answer {
-    let files = Files::default();
+    answer_with(world, root, &Files::default(), &|_| ())
+}
+
+fn answer_with(world: &World, root: &dyn Root, files: &Files, before: &dyn Fn(&Program)) -> Answer {
     let settings = settings(world);
-    let mut session = Session::new(root, &files, &settings);
+    let mut session = Session::new(root, files, &settings);
     let path = world.program.clone();
     match open_program(&mut session, &path) {
         Ok(program) if cannot_exec(world, program.found.file.stat.mode) => kernel("Permission denied"),
         Ok(program) => {
+            before(&program);
             let mut closure = close(&mut session, &program);
             symbols::check(&mut session, &mut closure);
             answer(world, &closure)
