@@ -95,7 +95,7 @@ impl Start<'_, '_> {
         let closure = close(self.session, &program);
         let mut found = self.edges(&closure);
         found.extend(self.others(&closure));
-        if found.is_empty() {
+        if found.is_empty() && !self.expected.is_over_base {
             found.extend(self.order(&closure));
         }
         found
@@ -131,7 +131,8 @@ impl Start<'_, '_> {
             (_, Some(Wanted::AtRunTime | Wanted::Nothing)) => None,
             (Outcome::Found { to, .. }, Some(Wanted::File { id, path, .. })) => {
                 let object = closure.object(*to);
-                (object.found.file.stat.id != *id).then(|| self.another(closure, edge, object, *id, path))
+                let is_right = self.expected.is_over_base || object.found.file.stat.id == *id;
+                (!is_right).then(|| self.another(closure, edge, object, *id, path))
             }
             (Outcome::Missing(miss), _) => {
                 let is_error = matches!(edge.want, Want::Needed | Want::Filter);
@@ -198,34 +199,37 @@ impl Start<'_, '_> {
     ) -> Discrepancy {
         let by = &closure.object(edge.from).path;
         let rule = rule_of(edge);
+        let stands = self.stands(path, id);
+        let instead = if stands {
+            [b" and not `", path, b"`"].concat()
+        } else {
+            b", another file than in the root".to_vec()
+        };
         let message = [
             b"the loader takes `",
             &object.path[..],
             b"`",
             rule_words(rule),
-            b" and not `",
-            path,
-            b"` (needed by ",
+            &instead,
+            b" (needed by ",
             by,
             b")",
-        ]
-        .concat();
+        ];
         let runtime = self.runtime(closure);
         let family = runtime.as_ref().map(|runtime| runtime.family);
-        let isa_level = self.expected.isa_level(id);
         let unfound = runtime.filter(|_| gives_way(rule)).map(|runtime| Unfound {
             name: edge.name.to_vec(),
             path: path.to_vec(),
             id,
-            isa_level,
+            isa_level: self.expected.isa_level(id),
             is_shadowed: true,
             search: self.search(&runtime),
         });
         let hint = match (rule, family) {
             (Some(Rule::Rpath { .. }), Some(Family::Glibc)) | (Some(Rule::AsGiven) | None, _) => None,
-            (Some(_), _) => Some([&env_line(path)[..], b" would cure it"].concat()),
+            (Some(_), _) => stands.then(|| [&env_line(path)[..], b" would cure it"].concat()),
         };
-        self.discrepancy(error("another-file", edge.name.to_vec(), message, hint), unfound)
+        self.discrepancy(error("another-file", edge.name.to_vec(), message.concat(), hint), unfound)
     }
 
     /// What the loader of the image has to say beyond single requests: versions,

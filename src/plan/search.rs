@@ -132,6 +132,8 @@ fn cache(
         for listed in cache.entries() {
             let entry = Entry::from(&listed);
             let rival = entries[..own].iter().find(|known| is_rival(known, &entry));
+            let is_there = || around.below().any(|root| identity_at(root, &entry.value).is_some());
+            let rival = rival.filter(|_| is_there());
             findings.extend(rival.and_then(|rival| rivalry(whose, rival, &entry)));
             if !entries.contains(&entry) {
                 entries.push(entry);
@@ -318,3 +320,6 @@ fn bytes_of(content: &Content, root: &dyn Root) -> Option<Vec<u8>> {
         Source::Root { .. } | Source::Host { .. } => read_whole(&Sources { root }.open(content).ok()?),
     }
 }
+
+#[cfg(test)]
+mod tests;

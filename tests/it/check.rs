@@ -12,6 +12,7 @@ use depcollect::root::mem::MemRoot;
 use depcollect::root::{DirId, Opened, Root, resolve};
 
 use crate::world::World;
+use crate::{judge, need};
 
 const GLIBC: &str = "no-loader
 /lib64/ld-linux-x86-64.so.2: SONAME ld-linux-x86-64.so.2; \
@@ -26,6 +27,7 @@ struct Case {
     lacks: Vec<Vec<u8>>,
     dist: MemRoot,
     base: MemRoot,
+    over_base: bool,
 }
 
 impl Case {
@@ -47,6 +49,7 @@ impl Case {
             lacks: Vec::new(),
             dist: MemRoot::new(),
             base: MemRoot::new(),
+            over_base: text.contains("over-base"),
         };
         for line in text.lines().map(str::trim) {
             if let Some(path) = line.strip_prefix("< ") {
@@ -106,6 +109,10 @@ impl Case {
                 Expected::of(closure, closure.program.clone(), levels.clone(), &at_run_time)
             })
             .collect();
+        let expected: Vec<Expected> = match self.over_base {
+            true => expected.into_iter().map(Expected::over_base).collect(),
+            false => expected,
+        };
         let below: [&dyn Root; 2] = [&self.dist, &self.base];
         let check = |plan: &Plan| {
             let root = PlanRoot::new(plan, Sources { root: &self.source }, &below);
@@ -128,7 +135,9 @@ impl Case {
 
 /// The lines that are a world's.
 fn text_of(text: &str) -> String {
-    let is_ours = |line: &&str| !line.contains("> ") && !line.starts_with("< ") || line.contains("->");
+    let is_ours = |line: &&str| {
+        *line != "over-base" && !line.contains("> ") && !line.starts_with("< ") || line.contains("->")
+    };
     text.lines().map(str::trim).filter(is_ours).map(|line| format!("{line}\n")).collect()
 }
 
@@ -231,6 +240,300 @@ fn what_a_plan_lacks_is_said_in_the_loaders_words() {
         "
 error missing: libB.so: cannot open shared object file: No such file or directory (needed by /lib/libA.so)
 error missing: libB.so: cannot open shared object file: No such file or directory (needed by /lib/libA.so)
+",
+    );
+}
+
+// peers.md, T23: LD_LIBRARY_PATH of the builder found it, the image has none.
+#[test]
+fn t23_a_library_of_the_environment_gets_a_cache() {
+    row(
+        "
+/t/m: NEEDED libA.so libB.so
+/opt/x/libA.so -> libA.so.1
+/opt/x/libA.so.1: NEEDED libB.so
+/opt/x/libB.so:
+library-path> /opt/x
+",
+        "
+error missing: libA.so: cannot open shared object file: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/x/libA.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+error missing: libB.so: cannot open shared object file: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/x/libB.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+/etc/ld.so.cache
+  libB.so 303 /opt/x/libB.so
+  libA.so 303 /opt/x/libA.so
+",
+    );
+}
+
+// T2: the builder has it in ld.so.conf or in the cache.
+#[test]
+fn t2_a_library_of_the_cache_or_of_ld_so_conf_gets_a_cache() {
+    row(
+        "
+/t/m: NEEDED libA.so libB.so libC.so
+/opt/x/libA.so: SONAME libA.so
+/opt/y/libB.so:
+/lib/libC.so:
+conf: /opt/x
+cache: libB.so 303 /opt/y/libB.so
+",
+        "
+error missing: libA.so: cannot open shared object file: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/x/libA.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+error missing: libB.so: cannot open shared object file: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/y/libB.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/y` would cure it
+/etc/ld.so.cache
+  libB.so 303 /opt/y/libB.so
+  libA.so 303 /opt/x/libA.so
+",
+    );
+}
+
+// T4: only the variant of the builder's processor was copied, or under its own name.
+#[test]
+fn t4_every_variant_is_found_on_its_processor() {
+    row(
+        "
+/t/m: NEEDED libA.so
+/opt/x/libA.so:
+/opt/x/glibc-hwcaps/x86-64-v3/libA.so: ISA 7
+library-path> /opt/x
+start> /t/m
+start> /t/m x86-64-v3
+start> /t/m x86-64-v2
+",
+        "
+error missing: libA.so: cannot open shared object file: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/x/libA.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+error missing: libA.so: cannot open shared object file: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/x/glibc-hwcaps/x86-64-v3/libA.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+error missing: libA.so: cannot open shared object file: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/x/libA.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+/etc/ld.so.cache
+  libA.so 303 /opt/x/glibc-hwcaps/x86-64-v3/libA.so [x86-64-v3]
+  libA.so 303 /opt/x/libA.so
+",
+    );
+}
+
+#[test]
+fn a_run_path_of_the_image_wins_over_a_cache() {
+    row(
+        "
+/t/m: NEEDED libA.so; RUNPATH /opt/run
+/opt/env/libA.so:
+library-path> /opt/env
+base> /opt/run/libA.so:
+",
+        "
+error another-file: libA.so: the loader takes `/opt/run/libA.so` by a RUNPATH and not `/opt/env/libA.so` (needed by /t/m)
+  `ENV LD_LIBRARY_PATH=/opt/env` would cure it
+",
+    );
+    row(
+        "
+/t/m: NEEDED libA.so; RPATH /opt/none:/opt/own
+/opt/own/libA.so:
+base> /opt/none/libA.so:
+",
+        "
+error another-file: libA.so: the loader takes `/opt/none/libA.so` by an RPATH and not `/opt/own/libA.so` (needed by /t/m)
+",
+    );
+}
+
+#[test]
+fn a_library_of_the_base_gives_way_to_a_cache() {
+    row(
+        "
+/t/m: NEEDED libA.so
+/opt/x/libA.so:
+library-path> /opt/x
+base> /lib/libA.so:
+base> cache: libA.so 303 /lib/libA.so
+base> cache: libZ.so 3 /lib/libZ.so
+base> cache: libZ.so 303 /lib/libZ.so sub=x86-64-v2 isa=1
+dist> cache: libQ.so 303 /q/libQ.so
+",
+        "
+error another-file: libA.so: the loader takes `/lib/libA.so` of a system directory and not `/opt/x/libA.so` (needed by /t/m)
+  `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+warning two-libraries: libA.so: programs of the base find `/lib/libA.so`, and would find `/opt/x/libA.so`
+/etc/ld.so.cache
+  libZ.so 303 /lib/libZ.so [x86-64-v2]
+  libZ.so 3 /lib/libZ.so
+  libQ.so 303 /q/libQ.so
+  libA.so 303 /opt/x/libA.so
+  libA.so 303 /lib/libA.so
+",
+    );
+}
+
+#[test]
+fn two_libraries_of_one_name_need_no_cache_if_their_programs_know_them() {
+    row(
+        "
+/t/m: NEEDED libA.so; RPATH /opt/x
+/t/n: NEEDED libA.so; RPATH /opt/y; PROG
+/opt/x/libA.so:
+/opt/y/libA.so:
+start> /t/m
+start> /t/n
+",
+        "",
+    );
+}
+
+#[test]
+fn one_cache_names_one_library() {
+    row(
+        "
+/t/m: NEEDED libA.so
+/opt/x/libA.so:
+library-path> /opt/x
+dist> cache: libA.so 303 /opt/w/libA.so
+dist> /opt/w/libA.so:
+",
+        "
+error another-file: libA.so: the loader takes `/opt/w/libA.so` by ld.so.cache and not `/opt/x/libA.so` (needed by /t/m)
+  `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+error two-libraries: libA.so: earlier programs of DIST find `/opt/w/libA.so`, and would find `/opt/x/libA.so`
+/etc/ld.so.cache
+  libA.so 303 /opt/x/libA.so
+  libA.so 303 /opt/w/libA.so
+",
+    );
+}
+
+#[test]
+fn the_base_is_too_old() {
+    let text = "
+/t/m: NEEDED libc.so.6 libA.so; VERNEED libc.so.6 GLIBC_2.38
+/lib/libc.so.6: VERDEF libc.so.6 GLIBC_2.38
+/lib/libA.so:
+< /lib/libc.so.6
+< /lib/libA.so
+base> /lib/libc.so.6: VERDEF libc.so.6 GLIBC_2.36
+";
+    let version = "
+error missing: libA.so: cannot open shared object file: No such file or directory (needed by /t/m)
+error version: /lib/libc.so.6: version `GLIBC_2.38' not found (required by /t/m)
+  it was built against a newer glibc: build it on the older system, or run it on a newer one
+";
+    let other = "
+error another-file: libc.so.6: the loader takes `/lib/libc.so.6` of a system directory, another file than in the root (needed by /t/m)
+";
+    row(&format!("{text}over-base\n"), &version.repeat(2));
+    row(text, &[other, version].concat().repeat(2));
+}
+
+// A cache that is left over from a library that is gone stands in nobody's way.
+#[test]
+fn a_stale_entry_gives_way() {
+    row(
+        "
+/t/m: NEEDED libA.so
+/opt/x/libA.so:
+library-path> /opt/x
+dist> cache: libA.so 303 /opt/w/libA.so
+",
+        "
+error missing: libA.so: cannot open shared object file: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/x/libA.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+/etc/ld.so.cache
+  libA.so 303 /opt/x/libA.so
+  libA.so 303 /opt/w/libA.so
+",
+    );
+}
+
+#[test]
+fn musl_gets_a_path_file_that_repeats_its_defaults() {
+    if !judge::has_loader(true) {
+        return need::skip("no musl");
+    }
+    row(
+        "
+musl
+/t/m: NEEDED libA.so libB.so
+/opt/x/libA.so:
+/usr/lib/libB.so:
+library-path> /opt/x
+",
+        "
+error missing: libA.so: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/x/libA.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+/etc/ld-musl-x86_64.path
+  /lib
+  /usr/local/lib
+  /usr/lib
+  /opt/x
+",
+    );
+    row(
+        "
+musl
+/t/m: NEEDED libA.so
+/opt/x/libA.so:
+library-path> /opt/x
+base> /usr/lib/libA.so:
+",
+        "
+error another-file: libA.so: the loader takes `/usr/lib/libA.so` of a system directory and not `/opt/x/libA.so` (needed by /t/m)
+  `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+/etc/ld-musl-x86_64.path
+  /opt/x
+  /lib
+  /usr/local/lib
+  /usr/lib
+",
+    );
+    row(
+        "
+musl
+/t/m: NEEDED libA.so
+/lib/x86_64-linux-musl/libA.so:
+musl-path: /lib/x86_64-linux-musl
+dist> musl-path: /opt/d:/lib
+",
+        "
+error missing: libA.so: No such file or directory (needed by /t/m)
+  the tree has it as `/lib/x86_64-linux-musl/libA.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/lib/x86_64-linux-musl` would cure it
+/etc/ld-musl-x86_64.path
+  /lib/x86_64-linux-musl
+  /opt/d
+  /lib
+",
+    );
+}
+
+// T1: the kernel says "no such file", and means the interpreter.
+#[test]
+fn t1_the_interpreter_is_missing_or_cannot_be_started() {
+    row(
+        "
+/t/m: NEEDED libA.so
+/lib/libA.so:
+< /lib64/ld-linux-x86-64.so.2
+",
+        "
+error interpreter: /t/m: its interpreter `/lib64/ld-linux-x86-64.so.2` cannot be opened: No such file or directory
+  the kernel reports this as if the program itself did not exist; install the loader's package, or build the program for this root
+",
+    );
+}
+
+#[test]
+fn a_program_that_is_not_there() {
+    row(
+        "
+/t/m:
+< /t/m
+",
+        "
+error program: /t/m: cannot be opened in the tree: No such file or directory
 ",
     );
 }
