@@ -13,10 +13,13 @@ use crate::plan::search::{Search, Unfound};
 use crate::root::{FileId, Root};
 
 mod expected;
+mod file;
 mod links;
+mod tree;
 
 pub use expected::{Expected, Load, Wanted};
 pub use links::links;
+pub use tree::{Look, Started, Tree, tree};
 
 use expected::Requests;
 

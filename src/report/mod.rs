@@ -1,5 +1,6 @@
 //! Renderings of a closure. None of them does any I/O: each appends to a buffer.
 
+mod check;
 mod dot;
 mod edges;
 mod escape;
@@ -13,6 +14,7 @@ mod style;
 mod tree;
 mod why;
 
+pub use check::{check_findings, check_json, check_programs, check_summary};
 pub use dot::dot;
 pub use escape::{escape, is_plain};
 pub use findings::{details, finding, nobody_asks, problem};

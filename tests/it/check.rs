@@ -14,13 +14,13 @@ use depcollect::root::{DirId, Opened, Root, resolve};
 use crate::world::World;
 use crate::{judge, need};
 
-const GLIBC: &str = "no-loader
+pub const GLIBC: &str = "no-loader
 /lib64/ld-linux-x86-64.so.2: SONAME ld-linux-x86-64.so.2; \
     GLIBC 2.40-1 Debian /lib/x86_64-linux-gnu/ /usr/lib/x86_64-linux-gnu/ /lib/ /usr/lib/; EXPORT x
 ";
 
 /// A root, the programs that are taken out of it, and what the image lacks.
-struct Case {
+pub struct Case {
     source: MemRoot,
     programs: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
     settings: Settings,
@@ -34,7 +34,7 @@ impl Case {
     /// Lines that start with a sign are about the image: `< PATH` is left out of
     /// it, `dist> ` and `base> ` say what it lies over, `start> PROGRAM LEVEL...` is
     /// started (`/t/m`, if nothing is).
-    fn parse(text: &str) -> Case {
+    pub fn parse(text: &str) -> Case {
         let (mut world, mut dist, mut base) =
             (text_of(text), String::from("no-loader\n"), String::from("no-loader\n"));
         let mut case = Case {
@@ -98,21 +98,21 @@ impl Case {
         plan
     }
 
-    fn says(&self) -> String {
+    fn expected(&self, closures: &[(Closure, Vec<Vec<u8>>)]) -> Vec<Expected> {
+        let at_run_time = |_: &_, _: Option<&_>| false;
+        let of = |(closure, levels): &(Closure, Vec<Vec<u8>>)| {
+            let expected = Expected::of(closure, closure.program.clone(), levels.clone(), &at_run_time);
+            if self.over_base { expected.over_base() } else { expected }
+        };
+        closures.iter().map(of).collect()
+    }
+
+    /// What is said before and after the repair, and the plan then.
+    pub fn judged(&self) -> (String, Plan) {
         let files = Files::default();
         let closures = self.closures(&files);
         let mut plan = self.plan(&closures);
-        let at_run_time = |_: &_, _: Option<&_>| false;
-        let expected: Vec<Expected> = closures
-            .iter()
-            .map(|(closure, levels)| {
-                Expected::of(closure, closure.program.clone(), levels.clone(), &at_run_time)
-            })
-            .collect();
-        let expected: Vec<Expected> = match self.over_base {
-            true => expected.into_iter().map(Expected::over_base).collect(),
-            false => expected,
-        };
+        let expected = self.expected(&closures);
         let below: [&dyn Root; 2] = [&self.dist, &self.base];
         let check = |plan: &Plan| {
             let root = PlanRoot::new(plan, Sources { root: &self.source }, &below);
@@ -122,19 +122,20 @@ impl Case {
         let mut said = show(&found);
         let unfound: Vec<Unfound> = found.into_iter().filter_map(|found| found.unfound).collect();
         if unfound.is_empty() {
-            return said;
+            return (said, plan);
         }
         let around = Around { root: &self.source, dist: Some(&self.dist), base: Some(&self.base) };
         for finding in repair(&mut plan, &unfound, &around).expect("nothing stands in the way") {
             said += &one(&finding);
         }
         said += &generated(&plan);
-        said + &show(&check(&plan))
+        said += &show(&check(&plan));
+        (said, plan)
     }
 }
 
 /// The lines that are a world's.
-fn text_of(text: &str) -> String {
+pub fn text_of(text: &str) -> String {
     let is_ours = |line: &&str| {
         *line != "over-base" && !line.contains("> ") && !line.starts_with("< ") || line.contains("->")
     };
@@ -158,7 +159,7 @@ fn show(found: &[Discrepancy]) -> String {
     found.iter().map(|found| one(&found.finding)).collect()
 }
 
-fn one(finding: &Finding) -> String {
+pub fn one(finding: &Finding) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let mut line = format!(
         "{} {}: {}: {}\n",
@@ -206,7 +207,7 @@ const AMD64: LoaderAbi = LoaderAbi {
 };
 
 fn row(text: &str, expected: &str) {
-    let said = Case::parse(text).says();
+    let (said, _) = Case::parse(text).judged();
     let expected: String =
         expected.lines().map(str::trim_end).filter(|l| !l.is_empty()).map(|l| format!("{l}\n")).collect();
     assert!(said == expected, "{text}\n-- expected\n{expected}\n-- said\n{said}");

@@ -8,6 +8,8 @@
 
 mod cachefile;
 mod check;
+mod checkcache;
+mod checktree;
 mod cli;
 mod elf;
 mod foreign;

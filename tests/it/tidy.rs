@@ -20,7 +20,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("plan", &["bytes", "closure", "elf", "finding", "intern", "job", "loader", "needs", "path", "root"]),
     ("check", &["bytes", "closure", "elf", "finding", "intern", "loader", "path", "plan", "root"]),
     ("output", &["bytes", "intern", "needs", "path", "plan", "root"]),
-    ("report", &["closure", "elf", "finding", "intern", "loader", "path", "plan", "root"]),
+    ("report", &["check", "closure", "elf", "finding", "intern", "loader", "path", "plan", "root"]),
     ("cli", &["job", "loader"]),
     (
         "run",
