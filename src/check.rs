@@ -7,9 +7,10 @@ use crate::closure::{
     glibc_words, musl_words, open_program,
 };
 use crate::finding::{Finding, Severity};
+use crate::intern::Map;
 use crate::loader::{Family, Rule};
 use crate::path::dirname;
-use crate::plan::search::{Search, Unfound};
+use crate::plan::search::{Search, Unfound, variant};
 use crate::root::{FileId, Root};
 
 mod expected;
@@ -40,12 +41,23 @@ pub fn check(root: &dyn Root, files: &Files, expected: &[Expected]) -> Vec<Discr
     each(root, files, expected, |start| start.compare()).into_iter().flatten().collect()
 }
 
-/// Every library of these starts, to be listed for those who read a cache:
-/// those first that no path list of somebody's own was needed for.
+/// Every library of these starts, to be listed for those who read a cache, one
+/// for a name: rather one that no path list of somebody's own was needed for.
 pub fn libraries(root: &dyn Root, files: &Files, expected: &[Expected]) -> Vec<Unfound> {
     let lists = each(root, files, expected, |start| start.libraries());
     let (common, own): (Vec<_>, Vec<_>) = lists.into_iter().flatten().partition(|(_, is_common)| *is_common);
-    common.into_iter().chain(own).map(|(library, _)| library).collect()
+    let mut known = Map::default();
+    let all = common.into_iter().chain(own).map(|(library, _)| library);
+    all.filter(|library| known.insert(slot(library), ()).is_none()).collect()
+}
+
+/// What one entry of a cache answers for: a name, on a processor, to a loader.
+fn slot(library: &Unfound) -> (Vec<u8>, Option<Vec<u8>>, Option<u32>) {
+    let loader = match &library.search {
+        Search::Cache { abi, .. } => Some(abi.flags.own),
+        Search::PathFile { .. } => None,
+    };
+    (library.name.clone(), variant(&library.path).map(<[u8]>::to_vec), loader)
 }
 
 /// One start after the other. Those with the same settings share a memory.

@@ -168,8 +168,8 @@ fn entry_of(one: &Unfound, value: &[u8]) -> Entry {
     Entry { key: one.name.clone(), value: value.to_vec(), flags, hwcap }
 }
 
-/// `DIR/glibc-hwcaps/NAME/FILE`.
-fn variant(path: &[u8]) -> Option<&[u8]> {
+/// The name of the variant that a path is of: `DIR/glibc-hwcaps/NAME/FILE`.
+pub fn variant(path: &[u8]) -> Option<&[u8]> {
     let dir = dirname(path)?;
     let above = dirname(dir)?;
     (basename(above) == b"glibc-hwcaps").then(|| basename(dir))

@@ -2,7 +2,7 @@
 //! the image, what cures it, and what nothing cures.
 
 use depcollect::check::{self, Discrepancy, Expected};
-use depcollect::closure::{Closure, Files, Session, Settings, close, open_program};
+use depcollect::closure::{Closure, Edge, Files, Session, Settings, close, open_program};
 use depcollect::finding::Finding;
 use depcollect::loader::cache::{Cache, LoaderAbi};
 use depcollect::path::ImagePath;
@@ -21,13 +21,15 @@ pub const GLIBC: &str = "no-loader
 
 /// A root, the programs that are taken out of it, and what the image lacks.
 pub struct Case {
-    source: MemRoot,
+    pub source: MemRoot,
     programs: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
     settings: Settings,
     lacks: Vec<Vec<u8>>,
     dist: MemRoot,
     base: MemRoot,
     over_base: bool,
+    /// What the image need not have.
+    at_run_time: Vec<u8>,
 }
 
 impl Case {
@@ -50,6 +52,7 @@ impl Case {
             dist: MemRoot::new(),
             base: MemRoot::new(),
             over_base: text.contains("over-base"),
+            at_run_time: Vec::new(),
         };
         for line in text.lines().map(str::trim) {
             if let Some(path) = line.strip_prefix("< ") {
@@ -61,6 +64,8 @@ impl Case {
             } else if let Some(line) = line.strip_prefix("start> ") {
                 let mut words = line.split(' ').map(|word| word.as_bytes().to_vec());
                 case.programs.push((words.next().unwrap(), words.collect()));
+            } else if let Some(name) = line.strip_prefix("at-run-time> ") {
+                case.at_run_time = name.into();
             } else if let Some(list) = line.strip_prefix("library-path> ") {
                 case.settings.library_path = Some(list.into());
             }
@@ -75,7 +80,7 @@ impl Case {
         case
     }
 
-    fn closures(&self, files: &Files) -> Vec<(Closure, Vec<Vec<u8>>)> {
+    pub fn closures(&self, files: &Files) -> Vec<(Closure, Vec<Vec<u8>>)> {
         let close = |(path, levels): &(Vec<u8>, Vec<Vec<u8>>)| {
             let settings = Settings { levels: Some(levels.clone()), ..self.settings.clone() };
             let mut session = Session::new(&self.source, files, &settings);
@@ -86,7 +91,7 @@ impl Case {
     }
 
     /// Every file that is loaded at its real place, with the links on the way.
-    fn plan(&self, closures: &[(Closure, Vec<Vec<u8>>)]) -> Plan {
+    pub fn plan(&self, closures: &[(Closure, Vec<Vec<u8>>)]) -> Plan {
         let mut plan = Plan::default();
         for object in closures.iter().flat_map(|(closure, _)| &closure.objects) {
             if !self.lacks.contains(&object.path.to_vec()) {
@@ -98,8 +103,8 @@ impl Case {
         plan
     }
 
-    fn expected(&self, closures: &[(Closure, Vec<Vec<u8>>)]) -> Vec<Expected> {
-        let at_run_time = |_: &_, _: Option<&_>| false;
+    pub fn expected(&self, closures: &[(Closure, Vec<Vec<u8>>)]) -> Vec<Expected> {
+        let at_run_time = |edge: &Edge, _: Option<&_>| *edge.name == self.at_run_time[..];
         let of = |(closure, levels): &(Closure, Vec<Vec<u8>>)| {
             let expected = Expected::of(closure, closure.program.clone(), levels.clone(), &at_run_time);
             if self.over_base { expected.over_base() } else { expected }
@@ -155,7 +160,7 @@ fn put(plan: &mut Plan, root: &dyn Root, path: &[u8]) {
     plan.file(&real.into(), content, Reason::Program).expect("one file for one place");
 }
 
-fn show(found: &[Discrepancy]) -> String {
+pub fn show(found: &[Discrepancy]) -> String {
     found.iter().map(|found| one(&found.finding)).collect()
 }
 
@@ -175,7 +180,7 @@ pub fn one(finding: &Finding) -> String {
 }
 
 /// What was written for the loaders.
-fn generated(plan: &Plan) -> String {
+pub fn generated(plan: &Plan) -> String {
     let mut shown = String::new();
     for (at, entry) in plan.entries() {
         let depcollect::plan::Node::File(id) = entry.node else { continue };
@@ -536,5 +541,44 @@ fn a_program_that_is_not_there() {
         "
 error program: /t/m: cannot be opened in the tree: No such file or directory
 ",
+    );
+}
+
+#[test]
+fn what_the_host_brings_may_be_missing() {
+    row(
+        "
+/t/m: NEEDED libcuda.so.1 libA.so
+/lib/libcuda.so.1: NEEDED libB.so
+/lib/libA.so:
+/lib/libB.so:
+< /lib/libcuda.so.1
+< /lib/libB.so
+at-run-time> libcuda.so.1
+",
+        "",
+    );
+}
+
+// A library of another name of the same file would be loaded twice, or at another time.
+#[test]
+fn libraries_are_loaded_in_the_order_of_the_root() {
+    let case = Case::parse(
+        "
+/t/m: NEEDED libA.so libB.so
+/lib/libA.so:
+/lib/libB.so:
+",
+    );
+    let files = Files::default();
+    let closures = case.closures(&files);
+    let plan = case.plan(&closures);
+    let mut expected = case.expected(&closures);
+    let root = PlanRoot::new(&plan, Sources { root: &case.source }, &[]);
+    assert_eq!(show(&check::check(&root, &files, &expected)), "");
+    expected[0].order.swap(1, 2);
+    assert_eq!(
+        show(&check::check(&root, &files, &expected)),
+        "warning order: /t/m: `/lib/libA.so` is loaded before `/lib/libB.so`, unlike in the root\n"
     );
 }

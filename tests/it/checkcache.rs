@@ -2,9 +2,12 @@
 
 use std::process::Command;
 
-use depcollect::plan::Source;
+use depcollect::check;
+use depcollect::closure::Files;
+use depcollect::plan::search::{Around, repair};
+use depcollect::plan::{PlanRoot, Source, Sources};
 
-use crate::check::{Case, text_of};
+use crate::check::{Case, generated, one, show, text_of};
 use crate::judge::{self, REAL};
 use crate::need;
 use crate::world::{Entry, What, World};
@@ -83,4 +86,41 @@ start> /t/m x86-64-v3
         ],
         "{said}"
     );
+}
+
+// peers.md, T3: ctypes' find_library and `ldconfig -p` read the cache.
+#[test]
+fn t3_a_cache_for_those_who_read_it_lists_everything() {
+    let case = Case::parse(
+        "
+/t/m: NEEDED libA.so libown.so; RUNPATH /t/own
+/t/own/libown.so: NEEDED libB.so; RUNPATH /t/own
+/t/own/libB.so:
+/t/n: NEEDED libA.so libB.so; PROG
+/lib/libA.so:
+/lib/libB.so:
+start> /t/m
+start> /t/n
+",
+    );
+    let files = Files::default();
+    let closures = case.closures(&files);
+    let mut plan = case.plan(&closures);
+    let expected = case.expected(&closures);
+    let libraries = {
+        let root = PlanRoot::new(&plan, Sources { root: &case.source }, &[]);
+        check::libraries(&root, &files, &expected)
+    };
+    let around = Around { root: &case.source, dist: None, base: None };
+    let findings = repair(&mut plan, &libraries, &around).unwrap();
+    assert_eq!(
+        findings.iter().map(one).collect::<String>() + &generated(&plan),
+        "/etc/ld.so.cache
+  libown.so 303 /t/own/libown.so
+  libB.so 303 /lib/libB.so
+  libA.so 303 /lib/libA.so
+"
+    );
+    let root = PlanRoot::new(&plan, Sources { root: &case.source }, &[]);
+    assert_eq!(show(&check::check(&root, &files, &expected)), "");
 }

@@ -4,6 +4,10 @@
 use std::process::Command;
 
 use depcollect::check::{self, Look};
+use depcollect::path::ImagePath;
+use depcollect::plan::{Content, Plan, PlanRoot, Reason, Sources};
+use depcollect::root::Root;
+use depcollect::root::mem::MemRoot;
 
 use crate::check::{GLIBC, one};
 use crate::judge::{self, REAL};
@@ -202,4 +206,44 @@ fn check_says_what_is_wrong_and_ends_with_its_status() {
         let said = command(text, args);
         assert!(said == expected, "{args:?}\n-- expected\n{expected}\n-- said\n{said}");
     }
+}
+
+#[test]
+fn links_of_a_plan_lead_somewhere() {
+    let mut plan = Plan::default();
+    let image = |text: &str| ImagePath::parse(text.as_bytes()).unwrap();
+    for (at, target) in [
+        ("/a", "/b"),
+        ("/b", "usr/c"),
+        ("/usr/c", "../d"),
+        ("/d", "d"),
+        ("/usr/e", "../../lib/f"),
+        ("/usr/g", "../lib/f"),
+        ("/etc/mtab", "/proc/self/mounts"),
+        ("/etc/h", "/none"),
+        ("/etc/i", "../base/j"),
+    ] {
+        plan.link(&image(at), target.as_bytes(), Reason::Way).unwrap();
+    }
+    let typed = Reason::Option { option: "--symlink".into() };
+    plan.link(&image("/k"), b"nowhere", typed).unwrap();
+    let content = Content::made(vec![1], depcollect::root::Access::of_root(0o644), Default::default());
+    plan.file(&image("/lib/f"), content, Reason::Program).unwrap();
+    let (source, base) = (MemRoot::new(), World::parse("no-loader\n/base/j:").to_mem());
+    let below: [&dyn Root; 1] = [&base];
+    let root = PlanRoot::new(&plan, Sources { root: &source }, &below);
+    let said: String = check::links(&plan, &root).iter().map(one).collect();
+    let round = "which goes round in circles";
+    assert_eq!(
+        said,
+        format!(
+            "warning dangling: /a: a link to `/b`, {round}
+warning dangling: /b: a link to `usr/c`, {round}
+warning dangling: /d: a link to `d`, {round}
+warning dangling: /etc/h: a link to `/none`, which leads nowhere in the tree
+warning dangling: /usr/c: a link to `../d`, {round}
+warning leads-out: /usr/e: a link to `../../lib/f`, which goes above the top: right in an image, and out of the tree anywhere else
+"
+        )
+    );
 }
