@@ -7,9 +7,9 @@ use depcollect::closure::Files;
 use depcollect::plan::search::{Around, repair};
 use depcollect::plan::{PlanRoot, Source, Sources};
 
-use crate::check::{Case, generated, one, show, text_of};
 use crate::judge::{self, REAL};
 use crate::need;
+use crate::plancase::{Case, generated, one, show, text_of};
 use crate::world::{Entry, What, World};
 
 /// What the plan of a case has to say to the loader, put into its root.

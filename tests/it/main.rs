@@ -23,6 +23,7 @@ mod model;
 mod need;
 mod paths;
 mod place;
+mod plancase;
 mod random;
 mod rng;
 mod roots;
