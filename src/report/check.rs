@@ -17,7 +17,7 @@ pub fn check_findings(out: &mut String, tree: &Tree, lowest: Severity, verbose: 
             finding(out, Some(&program.path), one, style);
         }
     }
-    for one in tree.findings.iter().filter(|one| one.severity >= lowest) {
+    for one in alike(&tree.findings, verbose).iter().filter(|one| one.severity >= lowest) {
         finding(out, None, one, style);
     }
     // With --strict each is an error of its own.
@@ -27,6 +27,30 @@ pub fn check_findings(out: &mut String, tree: &Tree, lowest: Severity, verbose: 
             finding(out, None, &one, style);
         }
     }
+}
+
+/// A hundred scripts without a shell are one thing that is wrong.
+fn alike(findings: &[Finding], verbose: bool) -> Vec<Finding> {
+    let mut groups: Vec<Vec<&Finding>> = Vec::new();
+    let is_like = |a: &Finding, b: &Finding| {
+        b.code == "interpreter" && a.code == b.code && (a.severity, &a.message) == (b.severity, &b.message)
+    };
+    for one in findings {
+        match groups.iter_mut().find(|group| is_like(group[0], one)) {
+            Some(group) if !verbose => group.push(one),
+            Some(_) | None => groups.push(vec![one]),
+        }
+    }
+    let shown = |group: Vec<&Finding>| {
+        if group.len() <= FEW {
+            return group.into_iter().cloned().collect();
+        }
+        let subjects: Vec<Vec<u8>> = group.iter().map(|one| one.subject.clone()).collect();
+        let count = format!("{} scripts, of each: ", group.len());
+        let message = [count.as_bytes(), &group[0].message].concat();
+        vec![Finding { subject: common_dir(&subjects), message, ..group[0].clone() }]
+    };
+    groups.into_iter().flat_map(shown).collect()
 }
 
 /// So many are named without being asked for: a distribution has hundreds of modules.

@@ -180,7 +180,16 @@ const LACKING: &str = "
 
 #[test]
 fn check_says_what_is_wrong_and_ends_with_its_status() {
+    let scripts: String = (0..9).map(|n| format!("/bin/{n} \"#!/bin/sh\\n\"\nmode /bin/{n} 755\n")).collect();
     let rows = [
+        (
+            scripts.as_str(),
+            &["tree"][..],
+            "0 programs, 9 scripts, 1 library in 10 files: 9 errors\n-- 1\n\
+             depcollect: error: /bin: 9 scripts, of each: its interpreter `/bin/sh` is not in the tree\n\
+             hint: the kernel reports this as if the script itself did not exist\n\
+             depcollect: warning: /lib64/ld-linux-x86-64.so.2: no program of the tree loads it at its start\n",
+        ),
         (FINE, &["tree"][..], "1 program, 0 scripts, 2 libraries in 3 files: nothing is wrong\n-- 0\n"),
         (FINE, &["-q", "tree"], "-- 0\n"),
         (FINE, &["tree", "m"], "1 program, 0 scripts, 2 libraries in 3 files: nothing is wrong\n-- 0\n"),
