@@ -76,7 +76,7 @@ pub fn run(job: &Job, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, 
             let scene = Scene { root: &root, files: &files, settings: &settings };
             collect::collect(job, task, &scene, &mut streams)
         }
-        Task::Check(task) => check::check(job, task, &mut streams),
+        Task::Check(task) => check::check(job, task, &*root, &mut streams),
     }
 }
 

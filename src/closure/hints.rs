@@ -34,7 +34,7 @@ const MOST_DIRS: usize = 20_000;
 
 impl Elsewhere {
     /// The usual places, the same for every program.
-    fn of_places(root: &dyn Root) -> Elsewhere {
+    pub fn of_places(root: &dyn Root) -> Elsewhere {
         let mut found = Elsewhere::default();
         for place in PLACES {
             match resolve_dir(root, DirId::TOP, place) {
@@ -47,7 +47,7 @@ impl Elsewhere {
     }
 
     /// The directory of a program, and those called `lib…` next to that.
-    fn beside(root: &dyn Root, dir: DirId) -> Elsewhere {
+    pub fn beside(root: &dyn Root, dir: DirId) -> Elsewhere {
         let mut found = Elsewhere::default();
         found.collect(root, dir, DEEPEST);
         let above = root.parent(dir);

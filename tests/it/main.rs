@@ -9,6 +9,8 @@
 mod bounds;
 mod cachefile;
 mod check;
+mod checkcache;
+mod checktree;
 mod cli;
 mod collect;
 mod data;
@@ -30,6 +32,7 @@ mod need;
 mod output;
 mod paths;
 mod place;
+mod plancase;
 mod random;
 mod rng;
 mod roots;
