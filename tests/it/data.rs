@@ -517,7 +517,10 @@ const NSSWITCH: &str = "made /etc/nsswitch.conf 644 0:0 KeepTheirs
 fn t8_the_nsswitch_conf_is_minimal() {
     let mut root = MemRoot::new();
     same(&show(&nss::wanted(&root)), NSSWITCH);
-    root.file("/etc/nsswitch.conf", "# ldap\npasswd:\tfiles sss # winbind\nhosts: files mymachines\n");
+    root.file(
+        "/etc/nsswitch.conf",
+        "# ldap\npasswd:\tfiles sss # winbind\nhosts: files mymachines\nnetgroup: nis\n",
+    );
     same(
         &show(&nss::wanted(&root)),
         &format!(
