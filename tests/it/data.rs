@@ -489,6 +489,12 @@ fn t12_a_locale_is_its_directory_and_what_its_links_lead_to() {
     ] {
         same(&shown_locale(&root, names), expected);
     }
+    root.file("/usr/share/i18n/locales/fr_FR", "");
+    same(
+        &shown_locale(&root, "fr_FR.UTF-8"),
+        "error no-data: --locale: the root has no locale `fr_FR.UTF-8`
+         hint `localedef --no-archive -i fr_FR -f UTF-8 /usr/lib/locale/fr_FR.utf8` in the build stage makes it",
+    );
     let fedora = shown_locale(&fedora(), "fr_FR.UTF-8");
     assert!(fedora.contains("hint `dnf install glibc-langpack-fr` in the build stage\n"), "{fedora}");
 }
