@@ -64,23 +64,12 @@ fn show_want(out: &mut String, want: &Want) {
         }
         Want::Made { at, bytes, access: of, merge } => {
             writeln!(out, "made {} {} {merge:?}", at.escape_ascii(), access(of)).unwrap();
-            bytes.lines().try_for_each(|line| writeln!(out, "  {line}"))
+            String::from_utf8_lossy(bytes).lines().try_for_each(|line| writeln!(out, "  {line}"))
         }
         Want::Dir { at, access: of } => writeln!(out, "dir {} {}", at.escape_ascii(), access(of)),
         Want::Link { at, target } => writeln!(out, "link {} -> {}", at.escape_ascii(), target.escape_ascii()),
     }
     .unwrap();
-}
-
-trait Lines {
-    fn lines(&self) -> std::vec::IntoIter<String>;
-}
-
-impl Lines for Vec<u8> {
-    fn lines(&self) -> std::vec::IntoIter<String> {
-        let lines: Vec<String> = String::from_utf8_lossy(self).lines().map(str::to_owned).collect();
-        lines.into_iter()
-    }
 }
 
 fn show_finding(out: &mut String, finding: &Finding) {
@@ -429,7 +418,9 @@ fn a_number_or_name_is_given_once() {
 #[test]
 fn a_user_of_the_root_with_other_numbers_is_worth_a_note() {
     let mut root = MemRoot::new();
-    root.file("/etc/passwd", "bad\napp:x:1000:1001:::\n").link("/home", "var/home");
+    root.file("/etc/passwd", "bad\napp:x:1000:1001:::\n")
+        .link("/home", "var/home")
+        .link("/root", "var/roothome");
     same(
         &shown_user(&root, "app", 65532, 65532),
         "made /etc/passwd 644 0:0 ByName
@@ -440,7 +431,8 @@ fn a_user_of_the_root_with_other_numbers_is_worth_a_note() {
            root:x:0:
            nobody:x:65534:
            app:x:65532:
-         dir /root 700 0:0
+         link /root -> var/roothome
+         dir /var/roothome 700 0:0
          link /home -> var/home
          dir /var/home/app 755 65532:65532
          note user: --user: the root has app as 1000:1001, the image as 65532:65532
@@ -563,6 +555,15 @@ fn t10_everybody_may_write_into_tmp() {
         same(&made_dirs(&root, mkdir, &[], Some(&app)), expected);
     }
     same(&made_dirs(&root, "/home/app/x", &[], None), "dir /home/app/x 755 0:0");
+    let homes = [
+        ("app", 1000, "/home/app", "755 1000:1000"),
+        ("nobody", 65534, "/nonexistent", "755 65534:65534"),
+        ("root", 0, "/root", "700 0:0"),
+    ];
+    for (name, id, home, expected) in homes {
+        same(&made_dirs(&root, home, &[], Some(&user(name, id, id))), &format!("dir {home} {expected}"));
+    }
+    same(&made_dirs(&root, "/root", &[], Some(&app)), "dir /root 700 0:0");
 }
 
 #[test]
