@@ -279,6 +279,15 @@ fn zones_of(typed: Vec<u8>) -> Zones {
 /// The user of the images that are called distroless.
 const NONROOT: u32 = 65532;
 
+/// The number of a name that was typed alone.
+fn usual_id(name: &[u8]) -> u32 {
+    match name {
+        b"root" => 0,
+        b"nobody" => 65534,
+        _ => NONROOT,
+    }
+}
+
 fn user_of(typed: &[u8]) -> Result<User, Usage> {
     let wrong = |why: &str| {
         Usage::from(format!("--user wants NAME[:UID[:GID]], not `{}`: {why}", typed.escape_ascii()))
@@ -295,7 +304,7 @@ fn user_of(typed: &[u8]) -> Result<User, Usage> {
         let number = std::str::from_utf8(part).ok().and_then(|text| text.parse::<u32>().ok());
         number.filter(|&n| n < u32::MAX).ok_or_else(|| wrong("UID and GID are numbers"))
     };
-    let uid = parts.next().map_or(Ok(NONROOT), number)?;
+    let uid = parts.next().map_or(Ok(usual_id(name)), number)?;
     let gid = parts.next().map_or(Ok(uid), number)?;
     if parts.next().is_some() {
         return Err(wrong("there is more than three parts"));
@@ -319,6 +328,8 @@ mod tests {
             ("app:1000", "app:1000:1000"),
             ("app:1000:0", "app:1000:0"),
             ("root:0:0", "root:0:0"),
+            ("root", "root:0:0"),
+            ("nobody", "nobody:65534:65534"),
             ("a:b", "UID and GID are numbers"),
             ("a:1:", "UID and GID are numbers"),
             ("a:1:2:3", "there is more than three parts"),
