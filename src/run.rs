@@ -10,6 +10,7 @@ use crate::closure::{Files, Session, Settings};
 use crate::finding::Exit;
 use crate::job::{Job, Levels, LibraryPath, Task};
 use crate::loader::Launch;
+use crate::output;
 use crate::root::dir::DirRoot;
 
 mod check;
@@ -29,6 +30,8 @@ pub enum Failure {
     },
     /// Output could not be written.
     Output(io::Error),
+    /// The tree could not be written.
+    Write(output::Failure),
 }
 
 /// Fewer inputs are done before a thread has started.
@@ -87,6 +90,7 @@ fn settings(job: &Job) -> Vec<(Option<&'static str>, Settings)> {
         levels: None,
         conf: job.conf,
         no_cache: false,
+        no_preload_file: matches!(job.task, Task::Collect(_)),
         loader: job.loader.clone(),
         ..Settings::default()
     };
@@ -111,6 +115,10 @@ impl fmt::Display for Failure {
         match self {
             Failure::Usage(text) => f.write_str(text),
             Failure::Root { path, cause } => write!(f, "cannot open `{}`: {}", path.display(), words(cause)),
+            Failure::Write(failure) => {
+                failure.fmt(f)?;
+                failure.hint().map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
+            }
             Failure::Output(cause) => write!(f, "cannot write the answer: {}", words(cause)),
         }
     }

@@ -44,6 +44,7 @@ pub fn job(cli: Cli) -> Result<Job, String> {
             )
         }
     };
+    let collects = matches!(task, Task::Collect(_));
     let is_own_root = search.root.as_ref().is_none_or(|root| root.as_os_str() == "/");
     let from_env = |name: &str| env::var_os(name).filter(|value| is_own_root && !value.is_empty());
     let library_path = match search.library_path {
@@ -57,9 +58,13 @@ pub fn job(cli: Cli) -> Result<Job, String> {
         cwd: env::current_dir().map_err(|error| format!("cannot tell the working directory: {error}"))?,
         path: from_env("PATH").map_or_else(|| USUAL_PATH.to_vec(), OsString::into_vec),
         library_path,
-        preload: from_env("LD_PRELOAD").map(OsString::into_vec),
+        // An image is not started with the builder's preloads.
+        preload: from_env("LD_PRELOAD").filter(|_| !collects).map(OsString::into_vec),
         bind_now: from_env("LD_BIND_NOW").is_some(),
-        levels: levels_of(search.hwcaps),
+        levels: match levels_of(search.hwcaps) {
+            Levels::Default if collects => Levels::All,
+            levels @ (Levels::Default | Levels::None | Levels::All | Levels::Named(_)) => levels,
+        },
         conf: !search.no_conf,
         loader: search.loader.map(OsString::into_vec),
         verbose: output.verbose > 0,

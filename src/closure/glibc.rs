@@ -410,6 +410,9 @@ impl<'w, 'a> Walk<'w, 'a> {
                 self.preload(Want::PreloadEnv, name);
             }
         }
+        if self.session.settings.no_preload_file {
+            return;
+        }
         let file = self.runtime.preload_file(self.session.root);
         for name in file.iter() {
             self.preload(Want::PreloadFile, name);

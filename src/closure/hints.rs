@@ -58,7 +58,7 @@ impl Elsewhere {
     }
 
     /// The directories that hold a name, sorted.
-    fn of(&self, name: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    pub fn of(&self, name: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
         let start = self.sorted.partition_point(|(known, _)| known.as_slice() < name);
         let end = self.sorted.partition_point(|(known, _)| known.as_slice() <= name);
         self.sorted[start..end].iter().map(|(_, dir)| dir.as_slice())

@@ -55,6 +55,11 @@ const LARGEST_FILE: u64 = 64 << 20;
 const LARGEST_LOADER: u64 = 8 << 20;
 
 impl<'a> Session<'a> {
+    /// The loader at `path`, if there is one that is known.
+    pub fn loader(&mut self, path: &[u8]) -> Option<Rc<Runtime>> {
+        self.runtime(path).ok()
+    }
+
     /// The loader at `path`, with what is known of it.
     pub(super) fn runtime(&mut self, path: &[u8]) -> Result<Rc<Runtime>, NoRuntime> {
         if let Some(known) = self.runtimes.iter().find(|r| *r.path == *path) {
@@ -137,7 +142,7 @@ impl Runtime {
 
     /// Debian's, Fedora's and everybody's cache is in `/etc`; a loader that
     /// stands elsewhere (NixOS, Guix) says where its own is.
-    fn cache_path(&self, root: &dyn Root) -> Vec<u8> {
+    pub fn cache_path(&self, root: &dyn Root) -> Vec<u8> {
         let usual = [&b"/lib"[..], b"/usr/lib"].iter().any(|prefix| self.path.starts_with(prefix));
         if usual { about::CACHE_PATH.to_vec() } else { self.about(root).cache_path.clone() }
     }
@@ -145,10 +150,7 @@ impl Runtime {
     fn cache(&self, root: &dyn Root) -> Option<&Cache> {
         let read = || {
             let bytes = read_file(root, &self.cache_path(root)).ok_or(CacheState::Absent)?;
-            // Before 2.38 LoongArch had no flag of its own.
-            let version =
-                if self.target.machine == machine::EM_LOONGARCH { self.about(root).version } else { NEWEST };
-            let cache = Cache::parse(bytes, LoaderAbi::of(&self.target, version));
+            let cache = Cache::parse(bytes, self.cache_abi(root));
             cache.map(Rc::new).map_err(|unusable| CacheState::Unusable(unusable.to_string()))
         };
         self.cache.get_or_init(read).as_deref().ok()
@@ -206,11 +208,24 @@ impl Runtime {
         self.dirs.get_or_init(read).clone()
     }
 
+    /// Where musl's path file is, or would be.
+    pub fn path_file(&self, root: &dyn Root) -> Vec<u8> {
+        musl::path_file(&self.path, &self.about(root).arch)
+    }
+
+    /// How it reads a cache.
+    pub fn cache_abi(&self, root: &dyn Root) -> LoaderAbi {
+        // Before 2.38 LoongArch had no flag of its own.
+        let version =
+            if self.target.machine == machine::EM_LOONGARCH { self.about(root).version } else { NEWEST };
+        LoaderAbi::of(&self.target, version)
+    }
+
     /// A path file that is there replaces the default whole, even an empty one;
     /// one that cannot be read leaves no path at all.
     fn musl_dirs(&self, root: &dyn Root) -> (Rule, Arc<[Dir]>) {
         let about = self.about(root);
-        let path = musl::path_file(&self.path, &about.arch);
+        let path = self.path_file(root);
         match resolve(root, crate::root::DirId::TOP, &path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 (Rule::SystemDir, Arc::from(about.system_dirs.clone()))

@@ -41,6 +41,8 @@ pub struct Settings {
     /// Look where ldconfig would have looked.
     pub conf: bool,
     pub no_cache: bool,
+    /// `/etc/ld.so.preload` is not taken along.
+    pub no_preload_file: bool,
     pub origin: ProgramOrigin,
     /// `--inhibit-rpath` of ld.so: objects whose lists do not count, by l_name.
     pub inhibit_rpath: Vec<Vec<u8>>,
@@ -173,7 +175,7 @@ impl<'a> Session<'a> {
     }
 
     /// A path made absolute with the working directory, as a string.
-    pub(super) fn absolute(&self, path: &[u8]) -> Vec<u8> {
+    pub fn absolute(&self, path: &[u8]) -> Vec<u8> {
         if path.starts_with(b"/") {
             return path.to_vec();
         }

@@ -3,10 +3,21 @@
 //! Each option is a function from a root to [`Want`]s. Nothing is placed here:
 //! the plan does that, and finds out whether two wants meet.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::root::Access;
+
+pub mod ca;
+pub mod dirs;
+mod distro;
+pub mod locale;
+mod look;
+pub mod nss;
+pub mod tz;
+pub mod users;
+mod way;
 
 /// Something to be in the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,4 +68,75 @@ pub enum Merge {
 pub struct Wanted {
     pub wants: Vec<Want>,
     pub findings: Vec<Finding>,
+}
+
+/// Who wants it: that decides how bad it is if the root has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// An option.
+    Typed,
+    /// A rule of what is needed at run time.
+    Rule,
+}
+
+/// An option that cannot be carried out as typed: `cannot VERB SUBJECT: CAUSE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub verb: &'static str,
+    pub subject: Vec<u8>,
+    pub cause: String,
+    pub hint: Option<String>,
+}
+
+/// The code of a note whose message is a line for a Dockerfile: `USER 65532:65532`.
+pub const PASTE: &str = "paste";
+
+/// The code of what is said when the root has no such data.
+pub const NO_DATA: &str = "no-data";
+
+impl Asked {
+    fn severity(self) -> Severity {
+        match self {
+            Asked::Typed => Severity::Error,
+            Asked::Rule => Severity::Warning,
+        }
+    }
+}
+
+impl Wanted {
+    /// Adds what another option wants.
+    pub fn add(&mut self, other: Wanted) {
+        self.want(other.wants);
+        self.findings.extend(other.findings);
+    }
+
+    /// Two files may be reached by the same link: that is one want.
+    fn want(&mut self, wants: impl IntoIterator<Item = Want>) {
+        for want in wants {
+            if !self.wants.contains(&want) {
+                self.wants.push(want);
+            }
+        }
+    }
+
+    fn paste(&mut self, option: &str, line: impl Into<Vec<u8>>) {
+        self.findings.push(finding(Severity::Note, PASTE, option, line, None));
+    }
+}
+
+fn finding(
+    severity: Severity,
+    code: &'static str,
+    option: &str,
+    message: impl Into<Vec<u8>>,
+    hint: Option<Vec<u8>>,
+) -> Finding {
+    Finding { severity, code, subject: option.into(), message: message.into(), hint }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} `{}`: {}", self.verb, self.subject.escape_ascii(), self.cause)?;
+        self.hint.iter().try_for_each(|hint| write!(f, "\nhint: {hint}"))
+    }
 }

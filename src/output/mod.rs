@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::escape::escaped;
 use crate::path::ImagePath;
 use crate::plan::{Content, Source};
-use crate::root::{DirId, OpenFile, Opened, Root, dir as host, resolve};
+use crate::root::OpenFile;
 
 mod clean;
 mod contents;
@@ -26,11 +26,7 @@ mod update;
 
 pub use signal::interrupted;
 
-/// Where contents come from.
-#[derive(Clone, Copy)]
-pub struct Sources<'a> {
-    pub root: &'a dyn Root,
-}
+pub use crate::plan::Sources;
 
 /// Why a plan was not carried out. Nothing that was there before is lost.
 #[derive(Debug)]
@@ -71,34 +67,13 @@ pub struct Options {
     pub threads: usize,
 }
 
-impl fmt::Debug for Sources<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sources").finish_non_exhaustive()
-    }
-}
-
-impl Sources<'_> {
-    /// Opens a content that is a file, if it is still the one that was planned.
-    fn open(&self, at: &ImagePath, content: &Content) -> Result<OpenFile, Failure> {
-        let unopened = |path: &[u8], cause| Failure::io("open", bytes_path(path), cause);
-        let (open, stat) = match &content.source {
-            Source::Root { path, stat } => {
-                let resolved = resolve(self.root, DirId::TOP, path.as_bytes());
-                match resolved.map_err(|cause| unopened(path.as_bytes(), cause))?.opened {
-                    Opened::File(open) => (open, stat),
-                    Opened::Dir(_) | Opened::Link(_) | Opened::Special(_) => {
-                        return Err(Failure::changed(at, content));
-                    }
-                }
-            }
-            Source::Host { path, stat } => {
-                let open = host::open_host_file(path);
-                (open.map_err(|cause| unopened(path.as_os_str().as_bytes(), cause))?, stat)
-            }
-            Source::Made(_) => unreachable!("its bytes are at hand"),
-        };
-        if open.stat == *stat { Ok(open) } else { Err(Failure::changed(at, content)) }
-    }
+/// Opens a content that is a file, if it is still the one that was planned.
+fn open_source(sources: Sources<'_>, at: &ImagePath, content: &Content) -> Result<OpenFile, Failure> {
+    sources.open(content).map_err(|cause| match cause.raw_os_error() {
+        Some(_) => Failure::io("open", bytes_path(source_name(&content.source)), cause),
+        // Not the system says so.
+        None => Failure::changed(at, content),
+    })
 }
 
 impl Failure {

@@ -9,14 +9,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::closure::Found;
 use crate::intern::Map;
 use crate::needs::Merge;
 use crate::path::{ImagePath, RealPath};
 use crate::root::{Access, FileId, Stat};
 
 mod conflict;
+mod glob;
+mod injected;
+mod layout;
+pub mod merge;
+mod onto;
+pub mod search;
+pub mod seen;
+mod sources;
+mod start;
 
 pub use conflict::Conflict;
+pub use glob::Glob;
+pub use onto::Used;
+pub use seen::PlanRoot;
+pub use sources::Sources;
+pub use start::{Error, Excluded, Place, Start, content_of, content_of_open, kept};
 
 /// So many links may one path pass, as in a kernel.
 const MAX_LINKS: usize = 40;
@@ -27,6 +42,9 @@ pub struct Plan {
     contents: Vec<Content>,
     /// Contents that are files, by inode.
     known: Map<FileId, ContentId>,
+    /// By which paths things are asked for: what is reached by way of a
+    /// directory link has to be reached without it too.
+    spelled: BTreeSet<ImagePath>,
 }
 
 /// One place of the plan.
@@ -174,6 +192,40 @@ impl Plan {
         self.put(at, Node::Dir(Dir { access, is_implied: false }), reason)
     }
 
+    /// A directory that has to be there, whoever it belongs to.
+    pub fn way_to_dir(&mut self, at: &ImagePath) -> Result<(), Conflict> {
+        let at = self.follow(at)?;
+        self.imply(&at)
+    }
+
+    /// Notes that an entry has another reason.
+    pub fn add_reason(&mut self, at: &ImagePath, reason: Reason) {
+        if let Some(entry) = self.entries.get_mut(at) {
+            entry.add_reason(reason);
+        }
+    }
+
+    /// Notes that somebody asks for this path. One that climbs is not noted: it
+    /// goes by way of the directories that it leaves.
+    pub fn spell(&mut self, path: &[u8]) {
+        self.spelled.extend(ImagePath::parse(path));
+    }
+
+    /// Whether this very file is planned there.
+    fn has_source(&self, at: &ImagePath, found: &Found) -> bool {
+        match self.entries.get(at).map(|entry| &entry.node) {
+            Some(Node::File(id)) => self.content(*id).source.identity() == Some(found.file.stat.id),
+            Some(Node::Dir(_) | Node::Link(_)) | None => false,
+        }
+    }
+
+    fn implied_dirs(&mut self) -> impl Iterator<Item = (&ImagePath, &mut Dir)> {
+        self.entries.iter_mut().filter_map(|(at, entry)| match &mut entry.node {
+            Node::Dir(dir) if dir.is_implied => Some((at, dir)),
+            Node::Dir(_) | Node::File(_) | Node::Link(_) => None,
+        })
+    }
+
     /// Where `at` really lies, with the directories on the way to it made.
     fn way_to(&mut self, at: &ImagePath) -> Result<ImagePath, Conflict> {
         let Some(parent) = at.parent() else { return Ok(at.clone()) };
@@ -248,12 +300,18 @@ impl Plan {
                 return Err(Conflict::between(self, at, &have, &node));
             }
         }
-        entry.reasons.insert(reason);
-        // Another reason than being on the way says more.
-        if entry.reasons.len() > 1 {
-            entry.reasons.remove(&Reason::Way);
-        }
+        entry.add_reason(reason);
         Ok(())
+    }
+}
+
+impl Entry {
+    /// Any other reason says more than being on the way.
+    fn add_reason(&mut self, reason: Reason) {
+        self.reasons.insert(reason);
+        if self.reasons.len() > 1 {
+            self.reasons.remove(&Reason::Way);
+        }
     }
 }
 

@@ -1,12 +1,12 @@
 use super::*;
 
-fn path(text: &str) -> ImagePath {
+pub(super) fn path(text: &str) -> ImagePath {
     ImagePath::parse(text.as_bytes()).unwrap()
 }
 
 const OPEN: Access = Access::of_root(0o755);
 
-fn file(ino: u64) -> Content {
+pub(super) fn file(ino: u64) -> Content {
     let stat = Stat {
         id: FileId { dev: 1, ino },
         mode: 0o644,
@@ -20,7 +20,7 @@ fn file(ino: u64) -> Content {
 }
 
 /// `path kind` of every entry.
-fn show(plan: &Plan) -> String {
+pub(super) fn show(plan: &Plan) -> String {
     let line = |(at, entry): (&ImagePath, &Entry)| match &entry.node {
         Node::Dir(dir) => format!("{at:?}/{}", if dir.is_implied { "" } else { " asked" }),
         Node::File(id) => format!("{at:?} #{}", id.0),

@@ -66,6 +66,23 @@ pub fn details(out: &mut String, closure: &Closure) {
     out.push('\n');
 }
 
+/// Appends a line that says how things stand.
+pub(super) fn note(out: &mut String, text: &str, _style: Style) {
+    out.push_str("depcollect: ");
+    out.push_str(text);
+    out.push('\n');
+}
+
+/// Appends that two things are wanted at one place.
+pub fn conflict(out: &mut String, at: &[u8], have: &[u8], want: &[u8], style: Style) {
+    head(out, Severity::Error, style);
+    for (text, bytes) in [("cannot place ", want), (" at `", at), ("`: ", have)] {
+        out.push_str(text);
+        escape(out, bytes);
+    }
+    out.push_str(" is to be there too\n");
+}
+
 fn head(out: &mut String, severity: Severity, style: Style) {
     out.push_str("depcollect: ");
     let word = severity.word();

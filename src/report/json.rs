@@ -172,7 +172,7 @@ fn one_edge(w: &mut Writer, closure: &Closure, edge: &Edge) {
     });
 }
 
-fn one_finding(w: &mut Writer, finding: &Finding) {
+pub(super) fn one_finding(w: &mut Writer, finding: &Finding) {
     w.object(|w| {
         w.key("severity").str(finding.severity.word());
         w.key("code").str(finding.code);

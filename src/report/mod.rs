@@ -1,5 +1,6 @@
 //! Renderings of a closure. None of them does any I/O: each appends to a buffer.
 
+mod collection;
 mod dot;
 mod edges;
 mod findings;
@@ -8,6 +9,7 @@ mod json_writer;
 mod ldd;
 mod off;
 mod paths;
+mod plan;
 mod style;
 mod tree;
 mod why;
@@ -15,11 +17,13 @@ mod why;
 use crate::escape;
 
 pub use crate::escape::{escape, is_plain};
+pub use collection::{Collection, Program as Collected, Written, collection, collection_json};
 pub use dot::dot;
-pub use findings::{details, finding, nobody_asks, problem};
+pub use findings::{conflict, details, finding, nobody_asks, problem};
 pub use json::Json;
 pub use ldd::ldd;
 pub use paths::paths;
+pub use plan::plan;
 pub use style::Style;
 pub use tree::tree;
 pub use why::{Chains, why};

@@ -22,6 +22,8 @@ const SEARCH: u32 = 0o111;
 pub struct MemRoot {
     /// A directory's `DirId` is its index here; the top is the first.
     nodes: Vec<Node>,
+    /// Two roots of one test are two devices.
+    dev: u64,
 }
 
 #[derive(Debug)]
@@ -46,7 +48,11 @@ impl Default for MemRoot {
 
 impl MemRoot {
     pub fn new() -> Self {
-        MemRoot { nodes: vec![Node { mode: 0o755, what: What::dir(DirId::TOP, b"") }] }
+        MemRoot { nodes: vec![Node { mode: 0o755, what: What::dir(DirId::TOP, b"") }], dev: 1 }
+    }
+
+    pub fn on_device(self, dev: u64) -> Self {
+        MemRoot { dev, ..self }
     }
 
     pub fn dir(&mut self, path: impl AsRef<[u8]>) -> &mut Self {
@@ -139,7 +145,7 @@ impl MemRoot {
     }
 
     fn stat(&self, node: usize, len: usize) -> Stat {
-        let id = FileId { dev: 1, ino: node as u64 + 1 };
+        let id = FileId { dev: self.dev, ino: node as u64 + 1 };
         Stat { id, mode: self.nodes[node].mode, uid: 0, gid: 0, len: len as u64, times: [0; 4] }
     }
 }

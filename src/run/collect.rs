@@ -1,14 +1,220 @@
-//! `collect`: what is wanted, a plan of it, the plan checked, the tree written.
+//! `collect`: what was named, what that loads, a plan of it, the plan checked,
+//! the tree written.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use self::closing::Closer;
+use self::findings::of_starts;
+use self::inputs::{Input, Inputs};
+use self::planning::plan_of;
+use super::inputs::Problem;
 use super::{Failure, Scene, Streams};
-use crate::finding::Exit;
+use crate::finding::{Exit, Finding, Severity};
 use crate::job::{CollectTask, Job};
+use crate::output::{self, Options};
+use crate::plan::{self, Content, Excluded, Glob, Plan, Reason, Source, Sources, Start, kept};
+use crate::report::{self, Collected, Collection, Style, Written};
+use crate::root::Root;
+
+mod closing;
+mod findings;
+mod inputs;
+mod planning;
+mod remarks;
+mod script;
+mod tree;
 
 pub(super) fn collect(
-    _job: &Job,
-    _task: &CollectTask,
-    _scene: &Scene<'_>,
-    _streams: &mut Streams<'_>,
+    job: &Job,
+    task: &CollectTask,
+    scene: &Scene<'_>,
+    streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
-    Err(Failure::Usage("`collect` is not built yet".into()))
+    let mut log = Log { job, task, streams, findings: Vec::new(), exit: Exit::Fine };
+    let mut closer = Closer::new(scene);
+    let inputs = Inputs::of(job, task, scene, closer.session());
+    log.problems(&inputs.problems);
+    log.add(inputs.findings.clone());
+
+    let excluded = Excluded { globs: task.exclude.iter().map(|glob| Glob::new(glob)).collect() };
+    let starts: Vec<Start> = inputs.starts.iter().map(|input| start_of(&mut closer, input)).collect();
+    log.add(of_starts(scene.root, &starts, &excluded, task.allow_missing));
+
+    // Everything is known; nothing was written, and nothing is if something is wrong.
+    let plan = match plan_of(scene, task, &starts, &inputs.pieces, &excluded) {
+        Ok(plan) => plan,
+        Err(error) => return log.cannot_plan(&error),
+    };
+    let programs = programs_of(scene.root, &starts, &excluded);
+    if log.exit != Exit::Fine {
+        return log.refuse(programs, &plan);
+    }
+    log.add(remarks::of_plan(scene.root, task, &plan));
+    if task.dry_run {
+        log.show(&plan)?;
+        return log.end(programs, &plan, None);
+    }
+    match write(job, task, scene, &plan) {
+        Ok(done) => {
+            let written =
+                Written { files: done.files_written, bytes: done.bytes_written, unchanged: done.unchanged };
+            log.end(programs, &plan, Some(written))
+        }
+        Err(failure) => Err(Failure::Write(failure)),
+    }
+}
+
+fn start_of(closer: &mut Closer<'_>, input: &Input) -> Start {
+    Start {
+        closures: closer.close(&input.program),
+        place: input.place.clone(),
+        reason: input.reason.clone(),
+        is_module: input.is_module,
+    }
+}
+
+/// Those that somebody named, with how much each brings.
+fn programs_of(root: &dyn Root, starts: &[Start], excluded: &Excluded) -> Vec<Collected> {
+    let is_named =
+        |start: &&Start| matches!(start.reason, Reason::Program | Reason::ScriptInterpreter { .. });
+    let program = |start: &Start| {
+        let (_, closure) = &start.closures[0];
+        Collected {
+            path: closure.program.clone(),
+            family: closure.family,
+            files: kept(root, closure, excluded).len() - 1,
+            levels: start.closures.iter().filter_map(|(level, _)| *level).collect(),
+        }
+    };
+    starts.iter().filter(is_named).map(program).collect()
+}
+
+fn write(
+    job: &Job,
+    task: &CollectTask,
+    scene: &Scene<'_>,
+    plan: &Plan,
+) -> Result<output::Done, output::Failure> {
+    let options = Options { force: task.force, epoch: task.epoch, threads: (job.threads)() };
+    let sources = Sources { root: scene.root };
+    output::dir::write(plan, sources, &job.cwd.join(&task.dist), &read_from(job, plan), options)
+}
+
+/// The directories of the host that files are taken from: no tree is written over those.
+fn read_from(job: &Job, plan: &Plan) -> Vec<PathBuf> {
+    let host = |content: &Content| match &content.source {
+        Source::Root { path, .. } => {
+            let path = path.as_bytes().strip_prefix(b"/").unwrap_or_default();
+            Some(job.root.join(OsStr::from_bytes(path)))
+        }
+        Source::Host { path, .. } => Some(path.clone()),
+        Source::Made(_) => None,
+    };
+    let files = plan.contents().filter_map(|(_, content)| host(content));
+    let dirs: BTreeSet<PathBuf> = files.filter_map(|file| Some(file.parent()?.to_owned())).collect();
+    dirs.into_iter().collect()
+}
+
+/// What is said on the way, and what the process will say at its end.
+struct Log<'l, 'w> {
+    job: &'l Job,
+    task: &'l CollectTask,
+    streams: &'l mut Streams<'w>,
+    findings: Vec<Finding>,
+    exit: Exit,
+}
+
+impl Log<'_, '_> {
+    fn style(&self) -> Style {
+        Style { colour: self.job.colour.stderr }
+    }
+
+    fn say(&mut self, text: &str) {
+        // If nobody listens to stderr, the tree still counts.
+        let _ = self.streams.err.write_all(text.as_bytes());
+    }
+
+    fn problems(&mut self, problems: &[Problem]) {
+        for problem in problems {
+            let mut text = String::new();
+            let hint = problem.hint.as_deref();
+            report::problem(&mut text, problem.verb, &problem.path, &problem.cause, hint, self.style());
+            self.say(&text);
+            self.exit = Exit::Trouble;
+        }
+    }
+
+    fn add(&mut self, findings: Vec<Finding>) {
+        let lowest = if self.job.quiet { Severity::Error } else { Severity::Note };
+        for finding in findings {
+            if finding.severity >= lowest && !self.task.json {
+                let mut text = String::new();
+                report::finding(&mut text, None, &finding, self.style());
+                self.say(&text);
+            }
+            self.exit = self.exit.and(Exit::of(std::slice::from_ref(&finding)));
+            self.findings.push(finding);
+        }
+    }
+
+    fn cannot_plan(&mut self, error: &plan::Error) -> Result<Exit, Failure> {
+        let mut text = String::new();
+        match error {
+            plan::Error::Conflict(conflict) => {
+                report::conflict(
+                    &mut text,
+                    conflict.at.as_bytes(),
+                    &conflict.have,
+                    &conflict.want,
+                    self.style(),
+                );
+            }
+            plan::Error::Io { path, cause } => {
+                report::problem(&mut text, "read", path, &super::words(cause), None, self.style());
+            }
+        }
+        self.say(&text);
+        Ok(Exit::Trouble)
+    }
+
+    fn show(&mut self, plan: &Plan) -> Result<(), Failure> {
+        if self.task.json {
+            return Ok(());
+        }
+        let mut text = String::new();
+        report::plan(&mut text, plan, self.job.verbose);
+        self.streams.out.write_all(text.as_bytes()).map_err(Failure::Output)
+    }
+
+    /// Something is wrong: what would have been written is of interest to nobody.
+    fn refuse(&mut self, programs: Vec<Collected>, plan: &Plan) -> Result<Exit, Failure> {
+        if self.task.json {
+            return self.end(programs, plan, None);
+        }
+        self.say("depcollect: nothing was written\n");
+        Ok(self.exit)
+    }
+
+    fn end(
+        &mut self,
+        programs: Vec<Collected>,
+        plan: &Plan,
+        written: Option<Written>,
+    ) -> Result<Exit, Failure> {
+        let user = self.task.data.user.as_ref().map(|user| (user.uid, user.gid));
+        let dist = self.task.dist.as_os_str().as_bytes();
+        let collection = Collection { dist, programs, plan, written, user, lines: Vec::new() };
+        if self.task.json {
+            let text = report::collection_json(&collection, &self.findings, self.exit.status());
+            self.streams.out.write_all(text.as_bytes()).map_err(Failure::Output)?;
+        } else if !self.job.quiet {
+            let mut text = String::new();
+            report::collection(&mut text, &collection, self.job.verbose, self.style());
+            self.say(&text);
+        }
+        Ok(self.exit)
+    }
 }

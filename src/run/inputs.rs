@@ -1,12 +1,13 @@
 //! From words to files: PATH, foreign roots, whole directories.
 
 use std::os::unix::ffi::OsStrExt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Scene, words};
-use crate::closure::{Found, NotAProgram, Program, Seen, Session, open_program};
+use crate::closure::{File, Found, NotAProgram, Program, Seen, Session, open_program};
 use crate::elf::{Kind, Unfit};
 use crate::job::Job;
+use crate::path::ImagePath;
 use crate::root::walk::{self, Visit};
 use crate::root::{DirId, resolve_dir};
 
@@ -125,7 +126,7 @@ fn named(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Named {
 }
 
 /// A word without a slash: the first executable of that name in PATH.
-fn in_path(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn in_path(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Option<Vec<u8>> {
     if word.contains(&b'/') {
         return None;
     }
@@ -167,7 +168,15 @@ fn from_host(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Named {
     }
 }
 
-fn problem_of(session: &mut Session<'_>, path: &[u8], no: &NotAProgram) -> Problem {
+/// A file of the host as if it stood at `at` in the root.
+pub(super) fn placed_from_host(session: &Session<'_>, at: &ImagePath, file: Arc<File>) -> Program {
+    let parent = at.parent().unwrap_or(ImagePath::top());
+    let dir = resolve_dir(session.root, DirId::TOP, parent.as_bytes()).map_or(DirId::TOP, |(dir, _)| dir);
+    let found = Found { file, dir, name: at.name().into(), links: Arc::default() };
+    Program { path: at.as_bytes().to_vec(), found }
+}
+
+pub(super) fn problem_of(session: &mut Session<'_>, path: &[u8], no: &NotAProgram) -> Problem {
     match no {
         NotAProgram::Seen(Seen::Error { errno, .. }) => {
             Problem::new(path, "open", words(&std::io::Error::from_raw_os_error(*errno)))
@@ -218,7 +227,7 @@ fn foreign_format(first: [u8; 4]) -> &'static str {
 }
 
 impl Problem {
-    fn new(path: &[u8], verb: &'static str, cause: String) -> Problem {
+    pub(super) fn new(path: &[u8], verb: &'static str, cause: String) -> Problem {
         Problem { path: path.to_vec(), verb, cause, hint: None }
     }
 }

@@ -24,12 +24,12 @@ conf: /opt/x
 /usr/local/lib/deep/libno.so:
 ";
 
-struct Bench {
+pub struct Bench {
     dir: tempfile::TempDir,
 }
 
 impl Bench {
-    fn of(text: &str) -> Bench {
+    pub fn of(text: &str) -> Bench {
         let dir = tempfile::tempdir().expect("a directory");
         let root = dir.path().join("root");
         std::fs::create_dir(&root).expect("a directory");
@@ -45,7 +45,7 @@ impl Bench {
     }
 
     /// Status, stdout and stderr as one text.
-    fn says(&self, args: &[&str]) -> String {
+    pub fn says(&self, args: &[&str]) -> String {
         let output = self.run(args);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let status = output.status.code().expect("it ends by itself");

@@ -7,7 +7,11 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it is about")]
 
 mod cachefile;
+mod check;
 mod cli;
+mod collect;
+mod data;
+mod data_real;
 mod elf;
 mod foreign;
 mod garble;
@@ -26,6 +30,7 @@ mod rng;
 mod roots;
 mod rows;
 mod shrink;
+mod starts;
 mod sweep;
 mod symbols;
 mod synth;

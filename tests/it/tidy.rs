@@ -19,7 +19,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("closure", &["bytes", "elf", "finding", "intern", "loader", "path", "root"]),
     ("needs", &["bytes", "closure", "elf", "finding", "intern", "job", "loader", "path", "root"]),
     ("plan", &["bytes", "closure", "elf", "finding", "intern", "job", "loader", "needs", "path", "root"]),
-    ("check", &["closure", "elf", "finding", "intern", "loader", "path", "plan", "root"]),
+    ("check", &["bytes", "closure", "elf", "finding", "intern", "loader", "path", "plan", "root"]),
     ("output", &["bytes", "escape", "intern", "needs", "path", "plan", "root"]),
     ("report", &["closure", "elf", "escape", "finding", "intern", "loader", "path", "plan", "root"]),
     ("cli", &["job", "loader"]),

@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 
 use super::extension::{MAGIC, TAG_GENERATOR, TAG_HWCAPS};
-use super::{Chars, HWCAP_EXTENSION, ISA_LEVEL_MASK, LoaderAbi, NEW_ENTRY, NEW_HEADER, NEW_MAGIC, libcmp};
+use super::{
+    Chars, HWCAP_EXTENSION, ISA_LEVEL_MASK, Listed, LoaderAbi, NEW_ENTRY, NEW_HEADER, NEW_MAGIC, libcmp,
+};
 use crate::elf::Order;
 use crate::intern::Map;
 
@@ -184,5 +186,20 @@ impl Words {
         self.put(0);
         self.put(fits(offset));
         self.put(fits(size));
+    }
+}
+
+impl From<&Listed<'_>> for Entry {
+    /// The same entry, to be written again.
+    fn from(listed: &Listed<'_>) -> Entry {
+        let hwcap = match (listed.hwcap_name, listed.hwcap) {
+            (Some(name), bits) => {
+                let isa_level = (bits >> 32 & ISA_LEVEL_MASK) as u32;
+                Hwcap::Named { name: name.to_vec(), isa_level }
+            }
+            (None, 0) => Hwcap::Any,
+            (None, bits) => Hwcap::Legacy(bits),
+        };
+        Entry { key: listed.key.to_vec(), value: listed.value.to_vec(), flags: listed.flags, hwcap }
     }
 }

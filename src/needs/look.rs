@@ -1,0 +1,78 @@
+//! Small questions to a root.
+
+use std::io;
+
+use crate::bytes::ReadAt;
+use crate::root::{DirId, ItemKind, OpenFile, Opened, Root, resolve, resolve_dir};
+
+/// What is read whole is smaller: a list of users, a release's name.
+const SMALL: u64 = 1 << 20;
+
+/// More names than this in one tree of data are not what we take it for.
+const MAX_NAMES: usize = 20_000;
+
+/// Directories in directories, at most.
+const MAX_DEPTH: usize = 8;
+
+/// The regular file at a path. Something else there is an error.
+pub(super) fn open(root: &dyn Root, path: &[u8]) -> io::Result<OpenFile> {
+    match resolve(root, DirId::TOP, path)?.opened {
+        Opened::File(file) => Ok(file),
+        Opened::Dir(_) => Err(io::ErrorKind::IsADirectory.into()),
+        Opened::Link(_) | Opened::Special(_) => Err(io::Error::other("it is no regular file")),
+    }
+}
+
+/// The contents of a small file. Nothing if it is not there, or not small.
+pub(super) fn text(root: &dyn Root, path: &str) -> Vec<u8> {
+    let Ok(file) = open(root, path.as_bytes()) else { return Vec::new() };
+    if file.stat.len > SMALL {
+        return Vec::new();
+    }
+    let mut bytes = vec![0; usize::try_from(file.stat.len).unwrap_or(0)];
+    let len = file.read_at(&mut bytes, 0).unwrap_or(0);
+    bytes.truncate(len);
+    bytes
+}
+
+pub(super) fn is_dir(root: &dyn Root, path: &[u8]) -> bool {
+    resolve_dir(root, DirId::TOP, path).is_ok()
+}
+
+/// It is not there: any other error is worth telling.
+pub(super) fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// The system's own words, without Rust's number behind them.
+pub(super) fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
+}
+
+/// A name below a directory, relative to it, and what it is.
+pub(super) struct Name {
+    pub(super) path: Vec<u8>,
+    pub(super) kind: ItemKind,
+}
+
+/// Every name below a directory, sorted within each directory. Links are not
+/// followed. At the top only what `take` takes.
+pub(super) fn names(root: &dyn Root, top: DirId, take: impl Fn(&[u8]) -> bool) -> io::Result<Vec<Name>> {
+    let mut found = Vec::new();
+    let mut open = vec![(top, Vec::new(), 0)];
+    while let Some((dir, prefix, depth)) = open.pop() {
+        for item in root.list(dir)? {
+            if (depth == 0 && !take(&item.name)) || found.len() == MAX_NAMES {
+                continue;
+            }
+            let path = [&prefix[..], &item.name[..]].concat();
+            if item.kind == ItemKind::Dir && depth < MAX_DEPTH {
+                let (below, _) = resolve_dir(root, dir, &item.name)?;
+                open.push((below, [&path[..], b"/"].concat(), depth + 1));
+            }
+            found.push(Name { path, kind: item.kind });
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,43 @@
+//! Libraries of a driver, which the host puts into a container when it starts:
+//! they match its kernel module, and a copy would stand in front of them
+//! (libnvidia-container's nvc_info.c lists what it mounts).
+
+/// Patterns of names that are asked for.
+pub(super) const INJECTED: [&str; 36] = [
+    "libcuda.so*",
+    "libcudadebugger.so*",
+    "libdxcore.so*",
+    "libEGL_nvidia.so*",
+    "libGLESv1_CM_nvidia.so*",
+    "libGLESv2_nvidia.so*",
+    "libGLX_nvidia.so*",
+    "libnvcuvid.so*",
+    "libnvidia-allocator.so*",
+    "libnvidia-cbl.so*",
+    "libnvidia-cfg.so*",
+    "libnvidia-compiler*.so*",
+    "libnvidia-eglcore.so*",
+    "libnvidia-egl-*.so*",
+    "libnvidia-encode.so*",
+    "libnvidia-fatbinaryloader.so*",
+    "libnvidia-fbc.so*",
+    "libnvidia-glcore.so*",
+    "libnvidia-glsi.so*",
+    "libnvidia-glvkspirv.so*",
+    "libnvidia-gpucomp.so*",
+    "libnvidia-ifr.so*",
+    "libnvidia-ml.so*",
+    "libnvidia-ngx.so*",
+    "libnvidia-nscq.so*",
+    "libnvidia-nvvm.so*",
+    "libnvidia-opencl.so*",
+    "libnvidia-opticalflow.so*",
+    "libnvidia-pkcs11*.so*",
+    "libnvidia-ptxjitcompiler.so*",
+    "libnvidia-rtcore.so*",
+    "libnvidia-tileiras.so*",
+    "libnvidia-tls.so*",
+    "libnvidia-wayland-client.so*",
+    "libnvoptix.so*",
+    "libvdpau_nvidia.so*",
+];

@@ -1,0 +1,140 @@
+//! A plan fitted to the base image that it goes over.
+
+use std::collections::BTreeSet;
+
+use super::{Conflict, Entry, Node, Plan, Reason};
+use crate::path::ImagePath;
+use crate::root::{Child, DirId, FileId, Root, resolve_dir};
+
+/// What the programs still open in the tree when they find the base's files first.
+#[derive(Debug, Clone, Default)]
+pub struct Used {
+    pub files: BTreeSet<FileId>,
+    pub links: BTreeSet<ImagePath>,
+}
+
+impl Plan {
+    /// Where the base has a directory and the plan a link, or the other way
+    /// round, the plan gives way.
+    pub fn fit(&mut self, base: &dyn Root) -> Result<(), Conflict> {
+        let places: Vec<ImagePath> = self.entries.keys().cloned().collect();
+        for at in places {
+            let Some(theirs) = stands(base, &at) else { continue };
+            match (self.entries.get(&at).map(|entry| &entry.node), theirs) {
+                (Some(Node::Link(_)), Child::Dir(_)) => self.split_dir(&at)?,
+                (Some(Node::Dir(_)), Child::Link(_)) => {
+                    let Ok((into, _)) = resolve_dir(base, DirId::TOP, at.as_bytes()) else { continue };
+                    self.merge_dir(&at, &ImagePath::from(base.real_path(into)))?;
+                    // The base has that link.
+                    self.entries.remove(&at);
+                }
+                (Some(Node::Dir(_) | Node::Link(_) | Node::File(_)) | None, _) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves out what was there for the loader alone and is not used any more,
+    /// links that the base has too, and directories that nothing is in then.
+    pub fn leave_out(&mut self, base: &dyn Root, used: &Used) {
+        let contents = &self.contents;
+        self.entries.retain(|at, entry| match &entry.node {
+            Node::File(id) => {
+                let identity = contents[id.0 as usize].source.identity();
+                !is_for_the_loader(entry) || identity.is_some_and(|identity| used.files.contains(&identity))
+            }
+            Node::Link(target) => {
+                let same = matches!(stands(base, at), Some(Child::Link(theirs)) if theirs == *target);
+                !same && (!is_for_the_loader(entry) || used.links.contains(at))
+            }
+            Node::Dir(_) => true,
+        });
+        self.drop_empty_dirs();
+    }
+
+    fn drop_empty_dirs(&mut self) {
+        let places: Vec<ImagePath> = self.entries.keys().rev().cloned().collect();
+        for at in places {
+            let is_implied =
+                matches!(self.entries.get(&at), Some(Entry { node: Node::Dir(dir), .. }) if dir.is_implied);
+            if is_implied && self.children(&at).next().is_none() {
+                self.entries.remove(&at);
+            }
+        }
+    }
+}
+
+/// What stands at a place of the base, if no link leads there.
+fn stands(base: &dyn Root, at: &ImagePath) -> Option<Child> {
+    let (dir, links) = resolve_dir(base, DirId::TOP, at.parent()?.as_bytes()).ok()?;
+    if links.is_empty() { base.child(dir, at.name()).ok() } else { None }
+}
+
+fn is_for_the_loader(entry: &Entry) -> bool {
+    entry.reasons.iter().all(|reason| match reason {
+        Reason::Loader { .. } | Reason::Library { .. } | Reason::Way => true,
+        Reason::Program
+        | Reason::ScriptInterpreter { .. }
+        | Reason::Included { .. }
+        | Reason::Option { .. }
+        | Reason::Need { .. }
+        | Reason::Search { .. } => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::{file, path, show};
+    use crate::root::mem::MemRoot;
+
+    fn library(name: &str) -> Reason {
+        Reason::Library { name: name.into(), of: b"/app".to_vec() }
+    }
+
+    #[test]
+    fn the_plan_takes_the_form_of_the_base() {
+        let mut base = MemRoot::new();
+        base.dir("/usr/lib").link("/lib", "usr/lib").dir("/opt/v1").dir("/bin");
+        let mut plan = Plan::default();
+        plan.file(&path("/lib/libz.so"), file(1), library("libz.so")).unwrap();
+        plan.link(&path("/bin"), b"usr/bin", Reason::Way).unwrap();
+        plan.file(&path("/usr/bin/app"), file(2), Reason::Program).unwrap();
+        plan.spell(b"/bin/app");
+        plan.link(&path("/opt/now"), b"v1", Reason::Way).unwrap();
+        plan.fit(&base).unwrap();
+        assert_eq!(
+            show(&plan),
+            "\
+/bin/
+/bin/app -> ../usr/bin/app
+/opt/
+/opt/now -> v1
+/usr/
+/usr/bin/
+/usr/bin/app #1
+/usr/lib/
+/usr/lib/libz.so #0"
+        );
+    }
+
+    #[test]
+    fn what_nobody_opens_any_more_is_left_out() {
+        let mut base = MemRoot::new();
+        base.dir("/usr/lib").link("/lib", "usr/lib").link("/usr/lib/libz.so", "libz.so.2");
+        let mut plan = Plan::default();
+        plan.file(&path("/app"), file(1), Reason::Program).unwrap();
+        plan.link(&path("/lib"), b"usr/lib", Reason::Way).unwrap();
+        plan.link(&path("/usr/lib/libz.so"), b"libz.so.1", Reason::Way).unwrap();
+        plan.file(&path("/usr/lib/libz.so.1"), file(2), library("libz.so")).unwrap();
+        plan.link(&path("/usr/lib/liby.so"), b"sub/liby.so.1", Reason::Way).unwrap();
+        plan.file(&path("/usr/lib/sub/liby.so.1"), file(3), library("liby.so")).unwrap();
+        plan.file(&path("/usr/lib/libx.so"), file(4), library("libx.so")).unwrap();
+        plan.file(&path("/usr/lib/data"), file(5), Reason::Included { word: b"/usr/lib/data".to_vec() })
+            .unwrap();
+        let id = |ino| FileId { dev: 1, ino };
+        let used = Used { files: BTreeSet::from([id(1), id(4)]), links: BTreeSet::new() };
+        plan.leave_out(&base, &used);
+        assert_eq!(show(&plan), "/app #0\n/usr/\n/usr/lib/\n/usr/lib/data #4\n/usr/lib/libx.so #3");
+    }
+}

@@ -1,0 +1,96 @@
+//! What the loader would say about the programs, as it counts for a collection.
+
+use std::collections::BTreeSet;
+
+use crate::closure::{Closure, Outcome};
+use crate::finding::{Finding, Severity};
+use crate::plan::{Excluded, Start, kept};
+use crate::root::Root;
+
+/// The findings of all starts at all levels, each once.
+pub(super) fn of_starts(
+    root: &dyn Root,
+    starts: &[Start],
+    excluded: &Excluded,
+    allow_missing: bool,
+) -> Vec<Finding> {
+    let names = names_of(starts);
+    let mut found: Vec<Finding> = injected(starts);
+    for start in starts {
+        for (_, closure) in &start.closures {
+            let missed = missed(root, closure, excluded);
+            for finding in &closure.findings {
+                let Some(finding) = judged(finding, start, &missed, &names, allow_missing) else { continue };
+                let finding = about(finding, &closure.program);
+                if !found.contains(&finding) {
+                    found.push(finding);
+                }
+            }
+        }
+    }
+    found
+}
+
+fn judged(
+    finding: &Finding,
+    start: &Start,
+    missed: &BTreeSet<&[u8]>,
+    names: &BTreeSet<&[u8]>,
+    allow_missing: bool,
+) -> Option<Finding> {
+    let with = |severity| Some(Finding { severity, ..finding.clone() });
+    match finding.code {
+        // In the image it is found: that is what the cache is written for.
+        "not-in-cache" => None,
+        "missing" if !missed.contains(&finding.subject[..]) => None,
+        // Whoever loads the module has loaded that library before.
+        "missing" if start.is_module && names.contains(&finding.subject[..]) => None,
+        "missing" if allow_missing => with(finding.severity.min(Severity::Warning)),
+        _ => with(finding.severity),
+    }
+}
+
+/// What is missing that something kept asks for, and that is not expected from
+/// somebody else at run time.
+fn missed<'c>(root: &dyn Root, closure: &'c Closure, excluded: &Excluded) -> BTreeSet<&'c [u8]> {
+    let kept: BTreeSet<_> = kept(root, closure, excluded).into_iter().map(|(id, _)| id).collect();
+    let edges = closure.edges.iter().filter(|edge| kept.contains(&edge.from));
+    let missing = edges.filter(|edge| matches!(edge.outcome, Outcome::Missing(_)));
+    missing
+        .map(|edge| &edge.name[..])
+        .filter(|name| !excluded.has_name(name) && !excluded.has_path(name))
+        .collect()
+}
+
+/// Libraries of a driver are left out without having been asked to.
+fn injected(starts: &[Start]) -> Vec<Finding> {
+    let edges = starts.iter().flat_map(|start| &start.closures).flat_map(|(_, closure)| &closure.edges);
+    let names: BTreeSet<&[u8]> =
+        edges.map(|edge| &edge.name[..]).filter(|name| Excluded::is_injected(name)).collect();
+    let note = |name: &[u8]| Finding {
+        severity: Severity::Note,
+        code: "injected",
+        subject: name.to_vec(),
+        message: b"left out: the host of a container with its driver provides it".to_vec(),
+        hint: Some(b"--include PATH takes it along all the same".to_vec()),
+    };
+    names.into_iter().map(note).collect()
+}
+
+/// By what names the files of the tree may be known when a module is loaded.
+fn names_of(starts: &[Start]) -> BTreeSet<&[u8]> {
+    let closures = starts.iter().flat_map(|start| &start.closures);
+    let objects = closures.flat_map(|(_, closure)| &closure.objects);
+    objects
+        .flat_map(|object| object.found.facts().soname().into_iter().chain([&object.found.name[..]]))
+        .collect()
+}
+
+/// A log of several programs names the one it is about.
+fn about(finding: Finding, program: &[u8]) -> Finding {
+    if finding.subject == program {
+        return finding;
+    }
+    let message = [&finding.subject[..], b": ", &finding.message].concat();
+    Finding { subject: program.to_vec(), message, ..finding }
+}

@@ -1,0 +1,320 @@
+//! From words to what is to be in the tree: programs, scripts, directories and
+//! globs, in the root or, with a foreign root, on the host.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use super::script;
+use super::tree::{self, Piece};
+use crate::closure::{NotAProgram, Program, Seen, Session, open_program};
+use crate::elf::Kind;
+use crate::finding::{Finding, Severity};
+use crate::job::{CollectTask, Job, Placed};
+use crate::path::{ImagePath, basename};
+use crate::plan::{Place, Reason};
+use crate::root::{DirId, Opened, Root, resolve};
+use crate::run::inputs::{self, Problem};
+use crate::run::{Scene, words};
+
+/// A file that is started or loaded, and where it goes.
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) program: Program,
+    pub(super) place: Place,
+    pub(super) reason: Reason,
+    pub(super) is_module: bool,
+}
+
+/// Everything that was named.
+#[derive(Debug, Default)]
+pub(super) struct Inputs {
+    pub(super) starts: Vec<Input>,
+    /// What is taken as it is.
+    pub(super) pieces: Vec<Piece>,
+    pub(super) findings: Vec<Finding>,
+    /// What was named and cannot be taken. Exit status 2.
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Scripts whose interpreters are scripts: the kernel stops at the fifth.
+const MOST_SCRIPTS: usize = 5;
+
+impl Inputs {
+    pub(super) fn of(job: &Job, task: &CollectTask, scene: &Scene<'_>, session: &mut Session<'_>) -> Inputs {
+        let mut gather = Gather { job, root: scene.root, session, inputs: Inputs::default() };
+        for placed in &task.programs {
+            gather.program(placed);
+        }
+        for placed in &task.include {
+            gather.include(placed);
+        }
+        gather.inputs
+    }
+}
+
+struct Gather<'g, 'a> {
+    job: &'g Job,
+    root: &'g dyn Root,
+    session: &'g mut Session<'a>,
+    inputs: Inputs,
+}
+
+/// A word taken apart: a path, and where that is to go.
+struct Wanted {
+    path: Vec<u8>,
+    /// A path of the host, outside a foreign root.
+    is_host: bool,
+    dest: Option<ImagePath>,
+}
+
+impl Gather<'_, '_> {
+    fn program(&mut self, placed: &Placed) {
+        let Some(wanted) = self.parse(placed) else { return };
+        if wanted.is_host {
+            return self.host_file(&wanted, Reason::Program);
+        }
+        match open_program(self.session, &wanted.path) {
+            Ok(program) => self.start(program, &wanted, Reason::Program),
+            Err(NotAProgram::Seen(Seen::Directory)) => self.directory(&wanted, &placed.word),
+            Err(NotAProgram::Unfit(_)) if self.script(&wanted, Reason::Program, MOST_SCRIPTS) => {}
+            Err(no) => self.not_a_program(&wanted.path, &no),
+        }
+    }
+
+    /// A file, a directory or a glob, as it is; ELF files bring what they load.
+    fn include(&mut self, placed: &Placed) {
+        let Some(wanted) = self.parse(placed) else { return };
+        if wanted.is_host {
+            return self.host_file(&wanted, Reason::Included { word: placed.word.clone() });
+        }
+        let is_glob = wanted.path.iter().any(|b| matches!(b, b'*' | b'?' | b'['));
+        if !is_glob || self.exists(&wanted.path) {
+            return self.included(&wanted, &placed.word);
+        }
+        let matches = tree::expand(self.root, &self.session.absolute(&wanted.path));
+        if matches.is_empty() {
+            let cause = "no file of the root matches the pattern".into();
+            self.problem(Problem::new(&placed.word, "include", cause));
+        }
+        for path in matches {
+            let dest = wanted.dest.as_ref().map(|dest| dest.join(basename(&path)));
+            self.included(&Wanted { path, is_host: false, dest }, &placed.word);
+        }
+    }
+
+    fn included(&mut self, wanted: &Wanted, word: &[u8]) {
+        let reason = Reason::Included { word: word.to_vec() };
+        match open_program(self.session, &wanted.path) {
+            Ok(program) if program.found.facts().kind() != Kind::Other => self.start(program, wanted, reason),
+            Err(NotAProgram::Seen(Seen::Directory)) => self.directory(wanted, word),
+            Err(NotAProgram::Unfit(_)) if self.script(wanted, reason.clone(), MOST_SCRIPTS) => {}
+            Ok(_) | Err(NotAProgram::Unfit(_) | NotAProgram::NotLoadable) => self.file(wanted, reason),
+            Err(no @ NotAProgram::Seen(_)) => {
+                let problem = inputs::problem_of(self.session, &wanted.path, &no);
+                self.problem(Problem { verb: "include", ..problem });
+            }
+        }
+    }
+
+    fn start(&mut self, program: Program, wanted: &Wanted, reason: Reason) {
+        let is_module = matches!(program.found.facts().kind(), Kind::Library);
+        let place = wanted.dest.clone().map_or(Place::AsFound, Place::Moved);
+        self.inputs.starts.push(Input { program, place, reason, is_module });
+    }
+
+    /// A file that nobody loads.
+    fn file(&mut self, wanted: &Wanted, reason: Reason) {
+        match self.session.look(b"", &wanted.path) {
+            Seen::File(found) => {
+                let path = wanted.path.clone();
+                self.inputs.pieces.push(Piece::File { path, found, dest: wanted.dest.clone(), reason });
+            }
+            seen @ (Seen::Error { .. } | Seen::Directory | Seen::Special(_) | Seen::Unreadable(_)) => {
+                self.not_a_program(&wanted.path, &NotAProgram::Seen(seen));
+            }
+        }
+    }
+
+    /// Whether it is one; then it is taken, and who runs it.
+    fn script(&mut self, wanted: &Wanted, reason: Reason, left: usize) -> bool {
+        let Some(shebang) = self.shebang(&wanted.path) else { return false };
+        self.file(wanted, reason);
+        let script = wanted.path.clone();
+        if left == 0 {
+            self.error(&script, "bad-interpreter", "the kernel gives up: too many interpreters are scripts");
+            return true;
+        }
+        self.interpreter(&script, &shebang.interpreter, left);
+        if let Some(name) = shebang.by_env {
+            match self.session_path(&name) {
+                Some(path) => self.interpreter(&script, &path, left),
+                None => {
+                    let mut words = b"`env` finds no `".to_vec();
+                    words.extend_from_slice(&name);
+                    words.extend_from_slice(b"` in PATH");
+                    self.error_bytes(&script, "bad-interpreter", words);
+                }
+            }
+        }
+        true
+    }
+
+    fn interpreter(&mut self, script: &[u8], path: &[u8], left: usize) {
+        let reason = Reason::ScriptInterpreter { script: script.to_vec() };
+        let wanted = Wanted { path: path.to_vec(), is_host: false, dest: None };
+        match open_program(self.session, path) {
+            Ok(program) => self.start(program, &wanted, reason),
+            Err(NotAProgram::Unfit(_)) if self.script(&wanted, reason, left - 1) => {}
+            Err(_) => {
+                let words = [b"its interpreter `", path, b"` is not in the root or is no program"].concat();
+                self.error_bytes(script, "bad-interpreter", words);
+            }
+        }
+    }
+
+    fn shebang(&mut self, path: &[u8]) -> Option<script::Shebang> {
+        let path = self.session.absolute(path);
+        let resolved = resolve(self.root, DirId::TOP, &path).ok()?;
+        match resolved.opened {
+            Opened::File(open) => script::shebang(&open).ok().flatten(),
+            Opened::Dir(_) | Opened::Link(_) | Opened::Special(_) => None,
+        }
+    }
+
+    fn session_path(&mut self, name: &[u8]) -> Option<Vec<u8>> {
+        if name.contains(&b'/') {
+            return Some(name.to_vec());
+        }
+        inputs::in_path(self.job, self.session, name)
+    }
+
+    fn directory(&mut self, wanted: &Wanted, word: &[u8]) {
+        let path = self.session.absolute(&wanted.path);
+        match tree::walk(self.root, &path, wanted.dest.as_ref()) {
+            Ok(walked) => self.walked(walked, wanted, word),
+            Err((path, error)) => self.problem(Problem::new(&path, "read", words(&error))),
+        }
+    }
+
+    /// What a directory holds: everything as it is, and its ELF files loaded.
+    fn walked(&mut self, walked: tree::Walked, wanted: &Wanted, word: &[u8]) {
+        for (at, path) in walked.elf {
+            if let Ok(program) = open_program(self.session, &path)
+                && !matches!(program.found.facts().kind(), Kind::Other)
+                && !program.found.facts().is_debug_file()
+            {
+                let is_module = program.found.facts().interp().is_none();
+                let reason = Reason::Included { word: word.to_vec() };
+                self.inputs.starts.push(Input { program, place: Place::Planned(at), reason, is_module });
+            }
+        }
+        for (path, what) in walked.skipped {
+            let message = format!("a {what} is not taken along").into_bytes();
+            self.inputs.findings.push(Finding {
+                severity: Severity::Warning,
+                code: "special",
+                subject: path,
+                message,
+                hint: None,
+            });
+        }
+        let path = self.session.absolute(wanted.dest.as_ref().map_or(&wanted.path[..], ImagePath::as_bytes));
+        let stays = wanted.dest.is_none();
+        self.inputs.pieces.push(Piece::Tree {
+            path,
+            items: walked.items,
+            links: walked.links,
+            word: word.to_vec(),
+            stays,
+        });
+    }
+
+    /// A program or file of the host, with a foreign root.
+    fn host_file(&mut self, wanted: &Wanted, reason: Reason) {
+        let Some(at) = wanted.dest.clone() else {
+            let problem =
+                Problem::new(&wanted.path, "place", "it is a file of the host, outside the root".into());
+            let hint = Some("say where it goes, as in PROGRAM:/usr/bin/PROGRAM".into());
+            return self.problem(Problem { hint, ..problem });
+        };
+        let path: PathBuf = self.job.cwd.join(std::ffi::OsStr::from_bytes(&wanted.path));
+        match self.session.look_at_host(&path) {
+            Ok(file) => match &file.elf {
+                Ok(facts) if facts.kind() != Kind::Other => {
+                    let is_module = facts.kind() == Kind::Library;
+                    let program = inputs::placed_from_host(self.session, &at, file);
+                    self.inputs.starts.push(Input {
+                        program,
+                        place: Place::Host { path, at },
+                        reason,
+                        is_module,
+                    });
+                }
+                Ok(_) | Err(_) => self.inputs.pieces.push(Piece::Host { path, at, reason }),
+            },
+            Err(error) => self.problem(Problem::new(&wanted.path, "open", words(&error))),
+        }
+    }
+
+    /// `SRC` or `SRC:DEST`. A file whose whole name exists is that file.
+    fn parse(&mut self, placed: &Placed) -> Option<Wanted> {
+        let word = &placed.word;
+        let colon = word.iter().rposition(|&b| b == b':').filter(|_| !self.exists(word));
+        let (src, dest) = match colon {
+            Some(at) if at > 0 && word.get(at + 1) == Some(&b'/') => (&word[..at], Some(&word[at + 1..])),
+            Some(at) if at > 0 && self.exists(&word[..at]) => {
+                let cause = "a destination is absolute, as in PROGRAM:/usr/bin/PROGRAM".into();
+                self.problem(Problem::new(word, "place", cause));
+                return None;
+            }
+            Some(_) | None => (&word[..], None),
+        };
+        let is_host = !self.job.is_own_root && !src.starts_with(b"/") && src.contains(&b'/');
+        let path = if is_host { src.to_vec() } else { self.in_root(src) };
+        let dest = match dest.map(|dest| place(dest, &path)) {
+            None => None,
+            Some(Some(dest)) => Some(dest),
+            Some(None) => {
+                let cause = "a destination is absolute and goes nowhere up".into();
+                self.problem(Problem::new(word, "place", cause));
+                return None;
+            }
+        };
+        Some(Wanted { path, is_host, dest })
+    }
+
+    /// A path of the root, absolute. A word without a slash is looked up in PATH.
+    fn in_root(&mut self, src: &[u8]) -> Vec<u8> {
+        let found = inputs::in_path(self.job, self.session, src);
+        found.unwrap_or_else(|| self.session.absolute(src))
+    }
+
+    fn exists(&mut self, path: &[u8]) -> bool {
+        matches!(self.session.look(b"", path), Seen::File(_) | Seen::Directory | Seen::Special(_))
+    }
+
+    fn not_a_program(&mut self, path: &[u8], no: &NotAProgram) {
+        let problem = inputs::problem_of(self.session, path, no);
+        self.problem(problem);
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        self.inputs.problems.push(problem);
+    }
+
+    fn error(&mut self, subject: &[u8], code: &'static str, message: &str) {
+        self.error_bytes(subject, code, message.as_bytes().to_vec());
+    }
+
+    fn error_bytes(&mut self, subject: &[u8], code: &'static str, message: Vec<u8>) {
+        let subject = subject.to_vec();
+        self.inputs.findings.push(Finding { severity: Severity::Error, code, subject, message, hint: None });
+    }
+}
+
+/// A trailing slash means into.
+fn place(dest: &[u8], src: &[u8]) -> Option<ImagePath> {
+    let at = ImagePath::parse(dest)?;
+    let name = basename(src);
+    Some(if dest.ends_with(b"/") && !name.is_empty() { at.join(name) } else { at })
+}

@@ -1,0 +1,147 @@
+//! What a plan tells that somebody will want to know before the image is built.
+
+use crate::finding::{Finding, Severity};
+use crate::job::{CollectTask, Layout};
+use crate::path::ImagePath;
+use crate::plan::{Entry, Node, Plan, Reason};
+use crate::root::{Access, DirId, Opened, Root, resolve};
+
+/// So many places are named; of the others there is a count.
+const MOST_NAMED: usize = 3;
+
+pub(super) fn of_plan(root: &dyn Root, task: &CollectTask, plan: &Plan) -> Vec<Finding> {
+    let mut remarks = Vec::new();
+    remarks.extend(preload_stays(root));
+    remarks.extend(closed_to_others(task, plan));
+    remarks.extend(privileged(plan));
+    if task.layout == Layout::AsFound && task.onto.is_none() {
+        remarks.extend(form_of_the_top(plan));
+    }
+    remarks.extend(no_packages(root, plan));
+    remarks
+}
+
+fn note(code: &'static str, subject: &[u8], message: &str, hint: Option<&str>) -> Finding {
+    Finding {
+        severity: Severity::Note,
+        code,
+        subject: subject.to_vec(),
+        message: message.as_bytes().to_vec(),
+        hint: hint.map(|hint| hint.as_bytes().to_vec()),
+    }
+}
+
+/// T19: what a builder preloads is a matter of the builder's.
+fn preload_stays(root: &dyn Root) -> Option<Finding> {
+    const FILE: &[u8] = b"/etc/ld.so.preload";
+    match resolve(root, DirId::TOP, FILE).ok()?.opened {
+        Opened::File(open) if open.stat.len > 0 => {
+            Some(note("preload", FILE, "not taken along, nor what it names", None))
+        }
+        Opened::File(_) | Opened::Dir(_) | Opened::Link(_) | Opened::Special(_) => None,
+    }
+}
+
+/// T22: an image that runs as any user has no use for what that user cannot read.
+fn closed_to_others(task: &CollectTask, plan: &Plan) -> Option<Finding> {
+    let user = task.data.user.as_ref().map(|user| (user.uid, user.gid));
+    if user.is_some_and(|(uid, _)| uid == 0) {
+        return None;
+    }
+    let is_closed = |entry: &Entry| match &entry.node {
+        Node::Dir(dir) => !allows(dir.access, user, 0o5),
+        Node::File(id) => !allows(plan.content(*id).access, user, 0o4),
+        Node::Link(_) => false,
+    };
+    // A home is its owner's, and setuid programs are made to be closed.
+    let counts = |entry: &Entry| !entry.reasons.iter().any(|why| matches!(why, Reason::Option { .. }));
+    let closed = plan.entries().filter(|(_, entry)| counts(entry) && is_closed(entry)).map(|(at, _)| at);
+    let names = some_of(closed)?;
+    let hint = b"chmod them in the builder, or run the image as their owner".to_vec();
+    let message = match user {
+        Some((uid, gid)) => format!("cannot be read by {uid}:{gid}, the user of --user"),
+        None => "can be read by their owner only: a container run as another user fails there".into(),
+    };
+    Some(Finding {
+        severity: Severity::Warning,
+        code: "closed",
+        subject: names,
+        message: message.into_bytes(),
+        hint: Some(hint),
+    })
+}
+
+fn allows(access: Access, user: Option<(u32, u32)>, wanted: u32) -> bool {
+    let shift = match user {
+        Some((uid, _)) if uid == access.uid => 6,
+        Some((_, gid)) if gid == access.gid => 3,
+        Some(_) | None => 0,
+    };
+    access.mode >> shift & wanted == wanted
+}
+
+/// T18: what a copy usually drops is kept, and that should not be a surprise.
+fn privileged(plan: &Plan) -> Option<Finding> {
+    let gains = |entry: &Entry| match &entry.node {
+        Node::File(id) => {
+            let content = plan.content(*id);
+            content.access.mode & 0o6000 != 0
+                || content.xattrs.iter().any(|(name, _)| name == b"security.capability")
+        }
+        Node::Dir(_) | Node::Link(_) => false,
+    };
+    let names = some_of(plan.entries().filter(|(_, entry)| gains(entry)).map(|(at, _)| at))?;
+    Some(note("privileged", &names, "setuid, setgid and capabilities are kept", None))
+}
+
+/// T6: `COPY` onto a base of the other form stops at these.
+fn form_of_the_top(plan: &Plan) -> Option<Finding> {
+    let tops = |wanted: fn(&Node) -> bool| {
+        some_of(plan.usr_tops().filter(move |(_, entry)| wanted(&entry.node)).map(|(at, _)| at))
+    };
+    if let Some(names) = tops(|node| matches!(node, Node::Link(_))) {
+        let message =
+            "links into usr, as in the root: COPY over a base where they are directories fails there";
+        let hint = "FROM scratch takes either form; for a base, --layout split or --onto BASE";
+        return Some(note("layout", &names, message, Some(hint)));
+    }
+    let names = tops(|node| matches!(node, Node::Dir(_)))?;
+    let message = "directories, as in the root: COPY over a base where they are links into usr fails there";
+    let hint = "FROM scratch takes either form; for a base, --layout merged or --onto BASE";
+    Some(note("layout", &names, message, Some(hint)))
+}
+
+/// T21: a scanner finds no package in a tree without a database, and says so by silence.
+fn no_packages(root: &dyn Root, plan: &Plan) -> Option<Finding> {
+    const DATABASES: [&str; 5] = [
+        "/var/lib/dpkg/status",
+        "/lib/apk/db/installed",
+        "/usr/lib/apk/db/installed",
+        "/var/lib/rpm",
+        "/usr/lib/sysimage/rpm",
+    ];
+    let database = DATABASES.iter().find(|path| resolve(root, DirId::TOP, path.as_bytes()).is_ok())?;
+    let has_one = ImagePath::parse(database.as_bytes()).is_some_and(|at| plan.get(&at).is_some());
+    let has_library = plan.entries().any(|(_, entry)| {
+        entry.reasons.iter().any(|why| matches!(why, Reason::Library { .. } | Reason::Loader { .. }))
+    });
+    (has_library && !has_one).then(|| {
+        let message =
+            "not in the tree: a scanner finds no packages in the image, which is not the same as no faults";
+        note("packages", database.as_bytes(), message, None)
+    })
+}
+
+/// The first few names, with a count of the others.
+fn some_of<'a>(places: impl Iterator<Item = &'a ImagePath>) -> Option<Vec<u8>> {
+    let places: Vec<&ImagePath> = places.collect();
+    if places.is_empty() {
+        return None;
+    }
+    let named: Vec<&[u8]> = places.iter().take(MOST_NAMED).map(|at| at.as_bytes()).collect();
+    let mut text = named.join(&b", "[..]);
+    if places.len() > MOST_NAMED {
+        text.extend_from_slice(format!(" and {} more", places.len() - MOST_NAMED).as_bytes());
+    }
+    Some(text)
+}

@@ -1,0 +1,148 @@
+//! Directories taken as they are, and patterns.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::bytes::ReadAt;
+use crate::closure::Found;
+use crate::loader::conf::matches;
+use crate::path::{ImagePath, RealPath};
+use crate::plan::{Content, Reason, content_of_open};
+use crate::root::{Access, DirId, ItemKind, Links, Opened, Root, resolve_dir};
+
+/// Something that is taken as it is.
+#[derive(Debug)]
+pub(super) enum Piece {
+    File {
+        path: Vec<u8>,
+        found: Found,
+        dest: Option<ImagePath>,
+        reason: Reason,
+    },
+    /// A file of the host.
+    Host {
+        path: PathBuf,
+        at: ImagePath,
+        reason: Reason,
+    },
+    /// A directory, with the links on the way to it.
+    Tree {
+        path: Vec<u8>,
+        items: Vec<(ImagePath, Item)>,
+        links: Links,
+        word: Vec<u8>,
+        stays: bool,
+    },
+}
+
+impl Piece {
+    /// It is where the root has it.
+    pub(super) fn stays(&self) -> bool {
+        match self {
+            Piece::File { dest, .. } => dest.is_none(),
+            Piece::Host { .. } => false,
+            Piece::Tree { stays, .. } => *stays,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) enum Item {
+    Dir(Access),
+    File(Content),
+    Link(Vec<u8>),
+}
+
+/// What a directory holds.
+#[derive(Debug, Default)]
+pub(super) struct Walked {
+    pub(super) items: Vec<(ImagePath, Item)>,
+    pub(super) links: Links,
+    /// Places in the image of files that say they are ELF, and their paths in the root.
+    pub(super) elf: Vec<(ImagePath, Vec<u8>)>,
+    /// What cannot be copied, and what it is.
+    pub(super) skipped: Vec<(Vec<u8>, &'static str)>,
+}
+
+type Trouble = (Vec<u8>, io::Error);
+
+/// Everything below a directory of the root, to be at `dest` or where it is.
+pub(super) fn walk(root: &dyn Root, path: &[u8], dest: Option<&ImagePath>) -> Result<Walked, Trouble> {
+    let (dir, links) = resolve_dir(root, DirId::TOP, path).map_err(|error| (path.to_vec(), error))?;
+    let at = dest.cloned().unwrap_or_else(|| ImagePath::from(root.real_path(dir)));
+    let links = if dest.is_some() { Links::new() } else { links };
+    let mut walked = Walked { links, ..Walked::default() };
+    let mut waiting = vec![(dir, at)];
+    while let Some((dir, at)) = waiting.pop() {
+        let real = root.real_path(dir);
+        let failed = |error| (real.as_bytes().to_vec(), error);
+        walked.items.push((at.clone(), Item::Dir(root.dir_stat(dir).map_err(failed)?.access())));
+        for item in root.list(dir).map_err(failed)? {
+            let here = at.join(&item.name);
+            match item.kind {
+                ItemKind::Special => {
+                    walked.skipped.push((real.join(&item.name).as_bytes().to_vec(), "special file"));
+                }
+                ItemKind::File | ItemKind::Dir | ItemKind::Link => {
+                    let opened = root.open(dir, &item.name);
+                    let opened =
+                        opened.map_err(|error| (real.join(&item.name).as_bytes().to_vec(), error))?;
+                    if let Some(below) = walked.take(&real, &item.name, here.clone(), opened)? {
+                        waiting.push((below, here));
+                    }
+                }
+            }
+        }
+    }
+    Ok(walked)
+}
+
+impl Walked {
+    /// One name of a directory. A directory is walked by the caller.
+    fn take(
+        &mut self,
+        dir: &RealPath,
+        name: &[u8],
+        at: ImagePath,
+        opened: Opened,
+    ) -> Result<Option<DirId>, Trouble> {
+        let path = dir.join(name);
+        match opened {
+            Opened::Dir(below) => return Ok(Some(below)),
+            Opened::Link(target) => self.items.push((at, Item::Link(target))),
+            Opened::Special(what) => self.skipped.push((path.as_bytes().to_vec(), what)),
+            Opened::File(open) => {
+                let failed = |error| (path.as_bytes().to_vec(), error);
+                let mut head = [0; 4];
+                let len = open.read_at(&mut head, 0).map_err(failed)?;
+                if &head[..len] == b"\x7fELF" {
+                    self.elf.push((at.clone(), path.as_bytes().to_vec()));
+                }
+                let content = content_of_open(path.clone(), &open).map_err(failed)?;
+                self.items.push((at, Item::File(content)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The paths of the root that a pattern fits, sorted. `**` is not special here,
+/// as it is not to a shell.
+pub(super) fn expand(root: &dyn Root, pattern: &[u8]) -> Vec<Vec<u8>> {
+    let mut found = vec![Vec::new()];
+    for part in pattern.split(|&b| b == b'/').filter(|part| !part.is_empty()) {
+        found = found.iter().flat_map(|dir| fitting(root, dir, part)).collect();
+    }
+    found.retain(|path| !path.is_empty());
+    found.sort();
+    found
+}
+
+fn fitting(root: &dyn Root, dir: &[u8], part: &[u8]) -> Vec<Vec<u8>> {
+    let Ok((id, _)) = resolve_dir(root, DirId::TOP, if dir.is_empty() { b"/" } else { dir }) else {
+        return Vec::new();
+    };
+    let items = root.list(id).unwrap_or_default();
+    let fits = items.into_iter().filter(|item| matches(part, &item.name));
+    fits.map(|item| [dir, b"/", &item.name].concat()).collect()
+}

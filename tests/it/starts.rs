@@ -1,0 +1,130 @@
+//! Programs of this machine, each collected and started in a directory that
+//! holds nothing else: it has to end as it does on the machine itself.
+//!
+//! They run as nobody, in namespaces of their own, without input, without a
+//! network and for a few seconds at most; `--version` is asked of all.
+//! `DEPCOLLECT_FULL=1` takes every program, otherwise a sample.
+
+#![expect(clippy::print_stderr, reason = "what a sweep saw is said at its end")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::need;
+
+/// Programs that need more than what the loader opens, and what that is.
+/// Whoever is on this list must fail: one that starts is taken off it.
+const NEED_MORE: [(&str, &str); 0] = [];
+
+/// Programs whose `--version` depends on where or when they run.
+const UNSTEADY: [&str; 0] = [];
+
+const SAMPLE: usize = 60;
+
+fn elf_programs() -> Vec<PathBuf> {
+    let mut found = BTreeMap::new();
+    for dir in ["/usr/bin", "/usr/sbin"] {
+        for entry in fs::read_dir(dir).expect("a directory of programs").flatten() {
+            let Ok(real) = entry.path().canonicalize() else { continue };
+            let Ok(meta) = real.metadata() else { continue };
+            let is_program = meta.is_file() && meta.permissions().mode() & 0o111 != 0;
+            let is_privileged = meta.permissions().mode() & 0o6000 != 0;
+            if is_program && !is_privileged && is_elf(&real) {
+                found.entry(real).or_insert_with(|| entry.path());
+            }
+        }
+    }
+    found.into_values().collect()
+}
+
+fn is_elf(path: &Path) -> bool {
+    use std::io::Read;
+    let mut head = [0; 4];
+    fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && &head == b"\x7fELF"
+}
+
+/// `program --version` in a root, as nobody, alone.
+pub fn start_in(root: &Path, program: &Path, args: &[&str]) -> Output {
+    Command::new("timeout")
+        .args(["-k", "1", "10", "unshare", "-m", "-n", "-i", "-u", "-p", "--fork", "chroot"])
+        .args(["--userspec=65534:65534", "--groups="])
+        .arg(root)
+        .arg(program)
+        .args(args)
+        .env_clear()
+        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .stdin(Stdio::null())
+        .output()
+        .expect("timeout, unshare and chroot")
+}
+
+fn collect(program: &Path, dist: &Path) -> Output {
+    Command::new(assert_cmd::cargo::cargo_bin!("depcollect"))
+        .arg(program)
+        .arg(dist)
+        .env_remove("LD_LIBRARY_PATH")
+        .output()
+        .expect("the binary runs")
+}
+
+/// What went wrong with one program.
+fn difference(program: &Path, scratch: &Path) -> Option<String> {
+    let dist = scratch.join("dist");
+    let collected = collect(program, &dist);
+    if collected.status.code() != Some(0) {
+        return Some(format!("not collected: {}", String::from_utf8_lossy(&collected.stderr)));
+    }
+    let here = start_in(Path::new("/"), program, &["--version"]);
+    let there = start_in(&dist, program, &["--version"]);
+    fs::remove_dir_all(&dist).expect("the tree goes away again");
+    let name = program.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let needs_more = NEED_MORE.iter().any(|(known, _)| *known == name);
+    let same = here.status.code() == there.status.code();
+    match (same, needs_more) {
+        (true, false) | (false, true) => None,
+        (true, true) => Some("starts, and is on the list of those that do not".into()),
+        (false, false) => Some(format!(
+            "{:?} here, {:?} there: {}",
+            here.status.code(),
+            there.status.code(),
+            String::from_utf8_lossy(&there.stderr).lines().take(3).collect::<Vec<_>>().join(" | ")
+        )),
+    }
+}
+
+#[test]
+fn every_tree_starts() {
+    if !rustix::process::geteuid().is_root() {
+        return need::skip("a tree is entered by chroot, which only root may do");
+    }
+    let mut programs = elf_programs();
+    programs.retain(|path| !UNSTEADY.iter().any(|name| path.ends_with(name)));
+    if std::env::var_os("DEPCOLLECT_FULL").is_none() {
+        let step = programs.len().div_ceil(SAMPLE).max(1);
+        programs = programs.into_iter().step_by(step).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let scratch = tempfile::tempdir().expect("a directory");
+                fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
+                while let Some(program) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Some(what) = difference(program, scratch.path()) {
+                        failures.lock().unwrap().push(format!("{}: {what}", program.display()));
+                    }
+                }
+            });
+        }
+    });
+    let mut failures = failures.into_inner().unwrap();
+    failures.sort();
+    eprintln!("{} programs collected and started", programs.len());
+    assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), programs.len(), failures.join("\n"));
+}
