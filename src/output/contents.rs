@@ -164,12 +164,16 @@ fn blocks_agree(
     Ok(true)
 }
 
-fn unread(content: &Content, error: std::io::Error) -> Failure {
+pub(super) fn unread(content: &Content, error: std::io::Error) -> Failure {
     Failure::io("read", bytes_path(source_name(&content.source)), error)
 }
 
 /// A file that was written to while we read it is one of neither time.
-fn unchanged_since(place: &ImagePath, content: &Content, source: &OpenFile) -> Result<(), Failure> {
+pub(super) fn unchanged_since(
+    place: &ImagePath,
+    content: &Content,
+    source: &OpenFile,
+) -> Result<(), Failure> {
     let now = source.restat().map_err(|error| unread(content, error))?;
     if now == source.stat { Ok(()) } else { Err(Failure::changed(place, content)) }
 }

@@ -40,7 +40,7 @@ impl Vacancy {
 
     /// The name of the directory beside DIST. A long name of DIST is cut: the
     /// lock keeps two such apart.
-    fn stage(&self) -> Vec<u8> {
+    pub(super) fn stage(&self) -> Vec<u8> {
         let name = &self.name[..self.name.len().min(NAME_MAX - SUFFIX.len() - 1)];
         [b".", name, SUFFIX].concat()
     }
