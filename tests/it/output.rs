@@ -16,6 +16,8 @@ use depcollect::root::mem::MemRoot;
 use depcollect::root::{Access, DirId, Opened, Root, resolve};
 
 mod dir;
+mod faults;
+mod places;
 mod tar;
 
 pub fn at(path: &str) -> ImagePath {
