@@ -18,6 +18,7 @@ use depcollect::root::{Access, DirId, Opened, Root, resolve};
 mod dir;
 mod faults;
 mod places;
+mod random;
 mod tar;
 
 pub fn at(path: &str) -> ImagePath {
