@@ -103,19 +103,23 @@ fn library_path_mattered(closure: &Closure) -> Option<Finding> {
         severity: Severity::Note,
         code: "library-path",
         subject: closure.program.clone(),
-        message: format!("{count} of its libraries were found through LD_LIBRARY_PATH").into_bytes(),
+        message: match count {
+            1 => b"1 of its libraries was found through LD_LIBRARY_PATH".to_vec(),
+            _ => format!("{count} of its libraries were found through LD_LIBRARY_PATH").into_bytes(),
+        },
         hint: None,
     })
 }
 
-pub(super) fn no_loader(program: &Program) -> Finding {
-    Finding {
-        severity: Severity::Error,
-        code: "no-loader",
-        subject: program.path.clone(),
-        message: b"it names no interpreter, and the root has no loader for its machine".to_vec(),
-        hint: Some(b"--loader PATH names the one to ask".to_vec()),
-    }
+pub(super) fn no_loader(session: &Session<'_>, program: &Program) -> Finding {
+    let (message, hint) = match &session.settings.loader {
+        Some(path) => ([b"`", &path[..], b"` of --loader is no loader for its machine"].concat(), None),
+        None => (
+            b"it names no interpreter, and the root has no loader for its machine".to_vec(),
+            Some(b"--loader PATH names the one to ask".to_vec()),
+        ),
+    };
+    Finding { severity: Severity::Error, code: "no-loader", subject: program.path.clone(), message, hint }
 }
 
 /// The kernel's words, or ours where it has none.

@@ -8,15 +8,13 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::runtime::with_file;
 use super::search::{Answer, SearchKey};
 use super::symtab::SymbolTables;
 use super::{File, Files, Found, Runtime};
-use crate::bytes::ReadAt;
 use crate::intern::{Map, Marks, Name, Names};
 use crate::loader::{ChainLink, Cpu, Dir, Launch, hwcaps};
 use crate::path::basename;
-use crate::root::{DirId, FileId, Links, OpenFile, Opened, Root, dir, open_in, resolve_dir};
+use crate::root::{DirId, FileId, Links, Opened, Root, dir, open_in, resolve_dir};
 
 /// What every program of a run is started with.
 #[derive(Debug, Clone, Default)]
@@ -201,15 +199,6 @@ impl<'a> Session<'a> {
     /// A file of the host, outside the root.
     pub fn look_at_host(&self, path: &Path) -> io::Result<Arc<File>> {
         self.files.look(&dir::open_host_file(path)?)
-    }
-
-    /// What stands behind `#!` in a script.
-    pub fn script_interpreter(&self, path: &[u8]) -> Option<Vec<u8>> {
-        let mut head = [0; 256];
-        let read = |open: &OpenFile| open.read_at(&mut head, 0);
-        let len = with_file(self.root, &self.absolute(path), read).ok()?;
-        let line = head[..len].strip_prefix(b"#!")?.split(|&b| b == b'\n').next()?;
-        line.split(|&b| b == b' ' || b == b'\t').find(|word| !word.is_empty()).map(<[u8]>::to_vec)
     }
 
     /// What stands at `dir` + `name`, relative to the working directory.

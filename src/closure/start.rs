@@ -57,7 +57,7 @@ pub fn close(session: &mut Session<'_>, program: &Program) -> Closure {
         (None, _) => match loader_for_library(session, program) {
             Some(runtime) => Ok(runtime),
             None => {
-                closure.findings.push(findings::no_loader(program));
+                closure.findings.push(findings::no_loader(session, program));
                 return closure;
             }
         },

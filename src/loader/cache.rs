@@ -313,7 +313,7 @@ impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unusable::TooShort { len } => write!(f, "{len} bytes are too short for a cache"),
-            Unusable::NotACache => f.write_str("no ld.so.cache"),
+            Unusable::NotACache => f.write_str("it does not begin as a cache does"),
             Unusable::TooMany { count, room } => write!(f, "{count} entries announced, room for {room}"),
             Unusable::OtherOrder { .. } => f.write_str("written in another byte order"),
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::escape::escaped;
 use crate::path::ImagePath;
 use crate::plan::{Content, Source};
-use crate::root::OpenFile;
+use crate::root::{DirId, OpenFile, Opened, dir as host, resolve};
 
 mod clean;
 mod contents;
@@ -70,11 +70,24 @@ pub struct Options {
 
 /// Opens a content that is a file, if it is still the one that was planned.
 fn open_source(sources: Sources<'_>, at: &ImagePath, content: &Content) -> Result<OpenFile, Failure> {
-    sources.open(content).map_err(|cause| match cause.raw_os_error() {
-        Some(_) => Failure::io("open", bytes_path(source_name(&content.source)), cause),
-        // Not the system says so.
-        None => Failure::changed(at, content),
-    })
+    let unopened = |path: &[u8], cause| Failure::io("open", bytes_path(path), cause);
+    let (open, stat) = match &content.source {
+        Source::Root { path, stat } => {
+            let resolved = resolve(sources.root, DirId::TOP, path.as_bytes());
+            match resolved.map_err(|cause| unopened(path.as_bytes(), cause))?.opened {
+                Opened::File(open) => (open, stat),
+                Opened::Dir(_) | Opened::Link(_) | Opened::Special(_) => {
+                    return Err(Failure::changed(at, content));
+                }
+            }
+        }
+        Source::Host { path, stat } => {
+            let open = host::open_host_file(path);
+            (open.map_err(|cause| unopened(path.as_os_str().as_bytes(), cause))?, stat)
+        }
+        Source::Made(_) => unreachable!("its bytes are at hand"),
+    };
+    if open.stat == *stat { Ok(open) } else { Err(Failure::changed(at, content)) }
 }
 
 impl Failure {

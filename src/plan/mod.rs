@@ -316,6 +316,14 @@ impl Entry {
 }
 
 impl Source {
+    /// The bytes of what is written by us.
+    fn made(&self) -> Option<&[u8]> {
+        match self {
+            Source::Made(bytes) => Some(bytes),
+            Source::Root { .. } | Source::Host { .. } => None,
+        }
+    }
+
     pub fn identity(&self) -> Option<FileId> {
         match self {
             Source::Root { stat, .. } | Source::Host { stat, .. } => Some(stat.id),

@@ -19,6 +19,7 @@ use crate::escape;
 pub use crate::escape::{escape, is_plain};
 pub use collection::{Collection, Program as Collected, Written, collection, collection_json};
 pub use dot::dot;
+pub use edges::counted;
 pub use findings::{conflict, details, finding, nobody_asks, problem};
 pub use json::Json;
 pub use ldd::ldd;

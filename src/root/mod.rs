@@ -13,6 +13,7 @@ use crate::bytes::ReadAt;
 use crate::path::RealPath;
 
 pub mod dir;
+pub mod host;
 pub mod mem;
 mod resolve;
 mod slab;

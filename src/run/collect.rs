@@ -2,15 +2,15 @@
 //! the tree written.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 use self::closing::Closer;
 use self::findings::of_starts;
+use self::image::Ground;
 use self::inputs::{Input, Inputs};
 use self::planning::plan_of;
-use super::inputs::Problem;
+use super::problem::Problem;
 use super::{Failure, Scene, Streams};
 use crate::finding::{Exit, Finding, Severity};
 use crate::job::{CollectTask, Job};
@@ -18,9 +18,12 @@ use crate::output::{self, Options};
 use crate::plan::{self, Content, Excluded, Glob, Plan, Reason, Source, Sources, Start, kept};
 use crate::report::{self, Collected, Collection, Style, Written};
 use crate::root::Root;
+use crate::root::dir::DirRoot;
 
 mod closing;
+mod data;
 mod findings;
+mod image;
 mod inputs;
 mod planning;
 mod remarks;
@@ -44,11 +47,20 @@ pub(super) fn collect(
     log.add(of_starts(scene.root, &starts, &excluded, task.allow_missing));
 
     // Everything is known; nothing was written, and nothing is if something is wrong.
-    let plan = match plan_of(scene, task, &starts, &inputs.pieces, &excluded) {
+    let mut plan = match plan_of(scene.root, task, &starts, &inputs.pieces, &excluded) {
         Ok(plan) => plan,
         Err(error) => return log.cannot_plan(&error),
     };
     let programs = programs_of(scene.root, &starts, &excluded);
+    if log.exit != Exit::Fine {
+        return log.refuse(programs, &plan);
+    }
+    let dist = Dist::of(job, task, &sources_of(job, &plan))?;
+    let below = Below { dist: dist.earlier()?, base: base_of(job, task)? };
+    match image::settle(&mut plan, &starts, &excluded, task, &below.ground(scene)) {
+        Ok(findings) => log.add(findings),
+        Err(error) => return log.cannot_plan(&error),
+    }
     if log.exit != Exit::Fine {
         return log.refuse(programs, &plan);
     }
@@ -57,13 +69,80 @@ pub(super) fn collect(
         log.show(&plan)?;
         return log.end(programs, &plan, None);
     }
-    match write(job, task, scene, &plan) {
-        Ok(done) => {
-            let written =
-                Written { files: done.files_written, bytes: done.bytes_written, unchanged: done.unchanged };
-            log.end(programs, &plan, Some(written))
+    let options = Options { force: task.force, epoch: task.epoch, threads: (job.threads)() };
+    let done = dist.write(&plan, Sources { root: scene.root }, options)?;
+    let written = Written { files: done.files_written, bytes: done.bytes_written, unchanged: done.unchanged };
+    log.end(programs, &plan, Some(written))
+}
+
+/// Where the tree goes. Until it is written nobody else may write there.
+enum Dist {
+    Dir(output::dir::Target),
+    /// What is there is only looked at.
+    DryRun(PathBuf),
+}
+
+impl Dist {
+    fn of(job: &Job, task: &CollectTask, inputs: &[PathBuf]) -> Result<Dist, Failure> {
+        let path = job.cwd.join(&task.dist);
+        if task.dry_run {
+            return Ok(Dist::DryRun(path));
         }
-        Err(failure) => Err(Failure::Write(failure)),
+        output::dir::Target::open(&path, inputs, task.force).map(Dist::Dir).map_err(Failure::Write)
+    }
+
+    fn earlier(&self) -> Result<Option<DirRoot>, Failure> {
+        match self {
+            Dist::Dir(target) => target.earlier().map_err(Failure::Write),
+            Dist::DryRun(path) => Ok(DirRoot::open(path).ok()),
+        }
+    }
+
+    fn write(&self, plan: &Plan, sources: Sources<'_>, options: Options) -> Result<output::Done, Failure> {
+        match self {
+            Dist::Dir(target) => target.write(plan, sources, options).map_err(Failure::Write),
+            Dist::DryRun(_) => Ok(output::Done::default()),
+        }
+    }
+}
+
+/// The directories of the host that are copied from.
+fn sources_of(job: &Job, plan: &Plan) -> Vec<PathBuf> {
+    let path = |content: &Content| match &content.source {
+        Source::Root { path, .. } => {
+            let below = path.as_bytes().strip_prefix(b"/").unwrap_or(path.as_bytes());
+            Some(job.cwd.join(&job.root).join(std::ffi::OsStr::from_bytes(below)))
+        }
+        Source::Host { path, .. } => Some(path.clone()),
+        Source::Made(_) => None,
+    };
+    let paths = plan.contents().filter_map(|(_, content)| path(content));
+    let dirs: BTreeSet<PathBuf> = paths.filter_map(|path| path.parent().map(Path::to_owned)).collect();
+    dirs.into_iter().collect()
+}
+
+fn base_of(job: &Job, task: &CollectTask) -> Result<Option<DirRoot>, Failure> {
+    let open = |path: &PathBuf| {
+        let path = job.cwd.join(path);
+        DirRoot::open(&path).map_err(|cause| Failure::Open {
+            path: path.into_os_string().into_vec(),
+            cause: super::words(&cause),
+            hint: None,
+        })
+    };
+    task.onto.as_ref().map(open).transpose()
+}
+
+/// The trees that the new one lies over.
+struct Below {
+    dist: Option<DirRoot>,
+    base: Option<DirRoot>,
+}
+
+impl Below {
+    fn ground<'a>(&'a self, scene: &Scene<'a>) -> Ground<'a> {
+        let root = |tree: &'a Option<DirRoot>| tree.as_ref().map(|tree| tree as &dyn Root);
+        Ground { root: scene.root, files: scene.files, dist: root(&self.dist), base: root(&self.base) }
     }
 }
 
@@ -90,32 +169,6 @@ fn programs_of(root: &dyn Root, starts: &[Start], excluded: &Excluded) -> Vec<Co
         }
     };
     starts.iter().filter(is_named).map(program).collect()
-}
-
-fn write(
-    job: &Job,
-    task: &CollectTask,
-    scene: &Scene<'_>,
-    plan: &Plan,
-) -> Result<output::Done, output::Failure> {
-    let options = Options { force: task.force, epoch: task.epoch, threads: (job.threads)() };
-    let sources = Sources { root: scene.root };
-    output::dir::write(plan, sources, &job.cwd.join(&task.dist), &read_from(job, plan), options)
-}
-
-/// The directories of the host that files are taken from: no tree is written over those.
-fn read_from(job: &Job, plan: &Plan) -> Vec<PathBuf> {
-    let host = |content: &Content| match &content.source {
-        Source::Root { path, .. } => {
-            let path = path.as_bytes().strip_prefix(b"/").unwrap_or_default();
-            Some(job.root.join(OsStr::from_bytes(path)))
-        }
-        Source::Host { path, .. } => Some(path.clone()),
-        Source::Made(_) => None,
-    };
-    let files = plan.contents().filter_map(|(_, content)| host(content));
-    let dirs: BTreeSet<PathBuf> = files.filter_map(|file| Some(file.parent()?.to_owned())).collect();
-    dirs.into_iter().collect()
 }
 
 /// What is said on the way, and what the process will say at its end.

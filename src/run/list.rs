@@ -8,9 +8,9 @@ use std::sync::mpsc;
 use super::inputs::{Input, Inputs};
 use super::render::{Rendered, Renderer};
 use super::{Failure, Scene, Streams};
-use crate::finding::Exit;
+use crate::finding::{Exit, Finding};
 use crate::job::{Format, Job, ListTask};
-use crate::report::Json;
+use crate::report::{self, Json, Style, counted};
 
 pub(super) fn list(
     job: &Job,
@@ -23,6 +23,9 @@ pub(super) fn list(
     let with_headers = task.files.len() > 1 || inputs.walked;
     // From here on the inputs are fixed, and so is the order of the answers.
     let mut answer = Answer::start(task.format, streams);
+    for note in inputs.notes.iter().filter(|_| !job.quiet) {
+        answer.note(note, Style { colour: job.colour.stderr });
+    }
     let threads = if inputs.list.len() < super::MANY { 1 } else { (job.threads)() };
     if threads < 2 {
         alone(first.with_headers(with_headers), &inputs.list, &mut answer)?;
@@ -30,11 +33,19 @@ pub(super) fn list(
         let renderer = || Renderer::new(job, task, *scene).with_headers(with_headers);
         together(threads, &renderer, &inputs.list, &mut answer)?;
     }
-    let programs = inputs.list.iter().filter(|input| matches!(input, Input::Program(_))).count();
     if inputs.walked && !job.quiet {
-        answer.say(&format!("depcollect: read {} files, {programs} of them ELF\n", inputs.files_read));
+        answer.say(&walked(&inputs));
     }
     answer.end()
+}
+
+/// What the directories held; files that were named are not counted.
+fn walked(inputs: &Inputs) -> String {
+    let files = counted(inputs.files_read, "file");
+    match inputs.programs_read {
+        1 => format!("depcollect: read {files} in directories: 1 program or library\n"),
+        count => format!("depcollect: read {files} in directories: {count} programs or libraries\n"),
+    }
 }
 
 /// A worker takes so many at a time.
@@ -115,16 +126,21 @@ impl<'s, 'w> Answer<'s, 'w> {
 
     fn add(&mut self, rendered: Rendered) -> Result<(), Failure> {
         self.exit = self.exit.and(rendered.exit);
-        match &mut self.json {
-            Some(json) if !rendered.out.is_empty() => {
-                json.add(&String::from_utf8_lossy(&rendered.out));
-                self.out.extend_from_slice(json.take().as_bytes());
+        for answer in &rendered.answers {
+            match &mut self.json {
+                Some(json) => {
+                    json.add(&String::from_utf8_lossy(answer));
+                    self.out.extend_from_slice(json.take().as_bytes());
+                }
+                None => self.out.extend_from_slice(answer),
             }
-            Some(_) => {}
-            None => self.out.extend_from_slice(&rendered.out),
         }
         self.err.push_str(&rendered.err);
         if self.out.len() > PIECE { self.flush() } else { Ok(()) }
+    }
+
+    fn note(&mut self, note: &Finding, style: Style) {
+        report::finding(&mut self.err, None, note, style);
     }
 
     fn say(&mut self, text: &str) {

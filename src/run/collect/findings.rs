@@ -19,8 +19,8 @@ pub(super) fn of_starts(
     for start in starts {
         for (_, closure) in &start.closures {
             let missed = missed(root, closure, excluded);
-            for finding in &closure.findings {
-                let Some(finding) = judged(finding, start, &missed, &names, allow_missing) else { continue };
+            for finding in closure.findings.iter().filter(|one| is_told(one, start, &missed, &names)) {
+                let Some(finding) = judged(finding, allow_missing) else { continue };
                 let finding = about(finding, &closure.program);
                 if !found.contains(&finding) {
                     found.push(finding);
@@ -31,22 +31,21 @@ pub(super) fn of_starts(
     found
 }
 
-fn judged(
-    finding: &Finding,
-    start: &Start,
-    missed: &BTreeSet<&[u8]>,
-    names: &BTreeSet<&[u8]>,
-    allow_missing: bool,
-) -> Option<Finding> {
-    let with = |severity| Some(Finding { severity, ..finding.clone() });
+fn is_told(finding: &Finding, start: &Start, missed: &BTreeSet<&[u8]>, names: &BTreeSet<&[u8]>) -> bool {
+    // Whoever loads a module has loaded the library of that name before.
+    let is_known = start.is_module && names.contains(&finding.subject[..]);
+    finding.code != "missing" || (missed.contains(&finding.subject[..]) && !is_known)
+}
+
+/// A finding about a program as it counts for a tree.
+pub(super) fn judged(finding: &Finding, allow_missing: bool) -> Option<Finding> {
     match finding.code {
         // In the image it is found: that is what the cache is written for.
         "not-in-cache" => None,
-        "missing" if !missed.contains(&finding.subject[..]) => None,
-        // Whoever loads the module has loaded that library before.
-        "missing" if start.is_module && names.contains(&finding.subject[..]) => None,
-        "missing" if allow_missing => with(finding.severity.min(Severity::Warning)),
-        _ => with(finding.severity),
+        "missing" if allow_missing => {
+            Some(Finding { severity: finding.severity.min(Severity::Warning), ..finding.clone() })
+        }
+        _ => Some(finding.clone()),
     }
 }
 

@@ -4,16 +4,18 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::script;
-use super::tree::{self, Piece};
+use super::tree::{self, Piece, What};
+use super::{data, script};
 use crate::closure::{NotAProgram, Program, Seen, Session, open_program};
 use crate::elf::Kind;
 use crate::finding::{Finding, Severity};
 use crate::job::{CollectTask, Job, Placed};
+use crate::needs::Want;
 use crate::path::{ImagePath, basename};
 use crate::plan::{Place, Reason};
 use crate::root::{DirId, Opened, Root, resolve};
-use crate::run::inputs::{self, Problem};
+use crate::run::inputs;
+use crate::run::problem::{Problem, Where};
 use crate::run::{Scene, words};
 
 /// A file that is started or loaded, and where it goes.
@@ -48,6 +50,7 @@ impl Inputs {
         for placed in &task.include {
             gather.include(placed);
         }
+        gather.data(task);
         gather.inputs
     }
 }
@@ -75,7 +78,9 @@ impl Gather<'_, '_> {
         }
         match open_program(self.session, &wanted.path) {
             Ok(program) => self.start(program, &wanted, Reason::Program),
-            Err(NotAProgram::Seen(Seen::Directory)) => self.directory(&wanted, &placed.word),
+            Err(NotAProgram::Seen(Seen::Directory)) => {
+                self.directory(&wanted, &Reason::Included { word: placed.word.clone() })
+            }
             Err(NotAProgram::Unfit(_)) if self.script(&wanted, Reason::Program, MOST_SCRIPTS) => {}
             Err(no) => self.not_a_program(&wanted.path, &no),
         }
@@ -89,7 +94,7 @@ impl Gather<'_, '_> {
         }
         let is_glob = wanted.path.iter().any(|b| matches!(b, b'*' | b'?' | b'['));
         if !is_glob || self.exists(&wanted.path) {
-            return self.included(&wanted, &placed.word);
+            return self.included(&wanted, &Reason::Included { word: placed.word.clone() });
         }
         let matches = tree::expand(self.root, &self.session.absolute(&wanted.path));
         if matches.is_empty() {
@@ -98,22 +103,55 @@ impl Gather<'_, '_> {
         }
         for path in matches {
             let dest = wanted.dest.as_ref().map(|dest| dest.join(basename(&path)));
-            self.included(&Wanted { path, is_host: false, dest }, &placed.word);
+            let reason = Reason::Included { word: placed.word.clone() };
+            self.included(&Wanted { path, is_host: false, dest }, &reason);
         }
     }
 
-    fn included(&mut self, wanted: &Wanted, word: &[u8]) {
-        let reason = Reason::Included { word: word.to_vec() };
+    fn included(&mut self, wanted: &Wanted, reason: &Reason) {
         match open_program(self.session, &wanted.path) {
-            Ok(program) if program.found.facts().kind() != Kind::Other => self.start(program, wanted, reason),
-            Err(NotAProgram::Seen(Seen::Directory)) => self.directory(wanted, word),
+            Ok(program) if program.found.facts().kind() != Kind::Other => {
+                self.start(program, wanted, reason.clone())
+            }
+            Err(NotAProgram::Seen(Seen::Directory)) => self.directory(wanted, reason),
             Err(NotAProgram::Unfit(_)) if self.script(wanted, reason.clone(), MOST_SCRIPTS) => {}
-            Ok(_) | Err(NotAProgram::Unfit(_) | NotAProgram::NotLoadable) => self.file(wanted, reason),
+            Ok(_) | Err(NotAProgram::Unfit(_) | NotAProgram::NotLoadable) => {
+                self.file(wanted, reason.clone())
+            }
             Err(no @ NotAProgram::Seen(_)) => {
-                let problem = inputs::problem_of(self.session, &wanted.path, &no);
+                let problem = Problem::of_no_program(&wanted.path, &no, &Where::Root(self.session));
                 self.problem(Problem { verb: "include", ..problem });
             }
         }
+    }
+
+    /// What the data options want.
+    fn data(&mut self, task: &CollectTask) {
+        for (option, wanted) in data::wanted(self.root, task) {
+            match wanted {
+                Ok(wanted) => {
+                    self.inputs.findings.extend(wanted.findings);
+                    let reason = Reason::Option { option: option.into() };
+                    wanted.wants.into_iter().for_each(|want| self.want(want, &reason));
+                }
+                Err(refusal) => {
+                    let problem = Problem::new(&refusal.subject, refusal.verb, refusal.cause);
+                    self.problem(Problem { hint: refusal.hint, ..problem });
+                }
+            }
+        }
+    }
+
+    fn want(&mut self, want: Want, reason: &Reason) {
+        let place = |at: Vec<u8>| ImagePath::parse(&at).expect("a want has a place in the image");
+        let what = match want {
+            Want::Path(path) => return self.included(&Wanted { path, is_host: false, dest: None }, reason),
+            Want::Host { at, path } => What::Host { path: self.job.cwd.join(path), at: place(at) },
+            Want::Made { at, bytes, access, merge } => What::Made { at: place(at), bytes, access, merge },
+            Want::Dir { at, access } => What::Dir { at: place(at), access },
+            Want::Link { at, target } => What::Link { at: place(at), target },
+        };
+        self.inputs.pieces.push(Piece { what, reason: reason.clone() });
     }
 
     fn start(&mut self, program: Program, wanted: &Wanted, reason: Reason) {
@@ -127,7 +165,8 @@ impl Gather<'_, '_> {
         match self.session.look(b"", &wanted.path) {
             Seen::File(found) => {
                 let path = wanted.path.clone();
-                self.inputs.pieces.push(Piece::File { path, found, dest: wanted.dest.clone(), reason });
+                let what = What::File { path, found, dest: wanted.dest.clone() };
+                self.inputs.pieces.push(Piece { what, reason });
             }
             seen @ (Seen::Error { .. } | Seen::Directory | Seen::Special(_) | Seen::Unreadable(_)) => {
                 self.not_a_program(&wanted.path, &NotAProgram::Seen(seen));
@@ -188,23 +227,23 @@ impl Gather<'_, '_> {
         inputs::in_path(self.job, self.session, name)
     }
 
-    fn directory(&mut self, wanted: &Wanted, word: &[u8]) {
+    fn directory(&mut self, wanted: &Wanted, reason: &Reason) {
         let path = self.session.absolute(&wanted.path);
         match tree::walk(self.root, &path, wanted.dest.as_ref()) {
-            Ok(walked) => self.walked(walked, wanted, word),
+            Ok(walked) => self.walked(walked, wanted, reason),
             Err((path, error)) => self.problem(Problem::new(&path, "read", words(&error))),
         }
     }
 
     /// What a directory holds: everything as it is, and its ELF files loaded.
-    fn walked(&mut self, walked: tree::Walked, wanted: &Wanted, word: &[u8]) {
+    fn walked(&mut self, walked: tree::Walked, wanted: &Wanted, reason: &Reason) {
         for (at, path) in walked.elf {
             if let Ok(program) = open_program(self.session, &path)
                 && !matches!(program.found.facts().kind(), Kind::Other)
                 && !program.found.facts().is_debug_file()
             {
                 let is_module = program.found.facts().interp().is_none();
-                let reason = Reason::Included { word: word.to_vec() };
+                let reason = reason.clone();
                 self.inputs.starts.push(Input { program, place: Place::Planned(at), reason, is_module });
             }
         }
@@ -220,13 +259,8 @@ impl Gather<'_, '_> {
         }
         let path = self.session.absolute(wanted.dest.as_ref().map_or(&wanted.path[..], ImagePath::as_bytes));
         let stays = wanted.dest.is_none();
-        self.inputs.pieces.push(Piece::Tree {
-            path,
-            items: walked.items,
-            links: walked.links,
-            word: word.to_vec(),
-            stays,
-        });
+        let what = What::Tree { path, items: walked.items, links: walked.links, stays };
+        self.inputs.pieces.push(Piece { what, reason: reason.clone() });
     }
 
     /// A program or file of the host, with a foreign root.
@@ -250,7 +284,7 @@ impl Gather<'_, '_> {
                         is_module,
                     });
                 }
-                Ok(_) | Err(_) => self.inputs.pieces.push(Piece::Host { path, at, reason }),
+                Ok(_) | Err(_) => self.inputs.pieces.push(Piece { what: What::Host { path, at }, reason }),
             },
             Err(error) => self.problem(Problem::new(&wanted.path, "open", words(&error))),
         }
@@ -294,8 +328,9 @@ impl Gather<'_, '_> {
     }
 
     fn not_a_program(&mut self, path: &[u8], no: &NotAProgram) {
-        let problem = inputs::problem_of(self.session, path, no);
-        self.problem(problem);
+        let problem = Problem::of_no_program(path, no, &Where::Root(self.session));
+        let verb = if problem.verb == "list" { "collect" } else { problem.verb };
+        self.problem(Problem { verb, ..problem });
     }
 
     fn problem(&mut self, problem: Problem) {

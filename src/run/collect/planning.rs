@@ -1,26 +1,25 @@
 //! The plan, from what was named and what that loads.
 
-use super::tree::{Item, Piece};
+use super::tree::{Item, Piece, What};
 use crate::job::{CollectTask, Layout};
 use crate::path::ImagePath;
 use crate::plan::{Content, Error, Excluded, Plan, Reason, Source, Start, content_of};
-use crate::root::{Access, Root, dir};
-use crate::run::Scene;
+use crate::root::{Root, dir};
 
+/// What stays where it is comes first, so that what is placed goes through the
+/// links of the root.
 pub(super) fn plan_of(
-    scene: &Scene<'_>,
+    root: &dyn Root,
     task: &CollectTask,
     starts: &[Start],
     pieces: &[Piece],
     excluded: &Excluded,
 ) -> Result<Plan, Error> {
     let mut plan = Plan::default();
-    let root: &dyn Root = scene.root;
-    let (stay, move_along): (Vec<&Piece>, Vec<&Piece>) = pieces.iter().partition(|piece| piece.stays());
-    stay.into_iter().try_for_each(|piece| add_piece(&mut plan, root, piece, excluded))?;
+    let (stay, placed): (Vec<&Piece>, Vec<&Piece>) = pieces.iter().partition(|piece| piece.stays());
+    stay.into_iter().try_for_each(|piece| add(&mut plan, root, piece, excluded))?;
     plan.add_starts(root, starts, excluded)?;
-    move_along.into_iter().try_for_each(|piece| add_piece(&mut plan, root, piece, excluded))?;
-    add_typed(&mut plan, task)?;
+    placed.into_iter().try_for_each(|piece| add(&mut plan, root, piece, excluded))?;
     plan.settle_dirs(root);
     match task.layout {
         Layout::AsFound => {}
@@ -30,26 +29,29 @@ pub(super) fn plan_of(
     Ok(plan)
 }
 
-fn add_piece(plan: &mut Plan, root: &dyn Root, piece: &Piece, excluded: &Excluded) -> Result<(), Error> {
-    match piece {
-        Piece::File { path, found, dest: None, reason } => plan.add_found(root, path, found, reason.clone()),
-        Piece::File { found, dest: Some(at), reason, .. } => {
-            Ok(plan.file(at, content_of(root, found)?, reason.clone())?)
-        }
-        Piece::Host { path, at, reason } => {
+fn add(plan: &mut Plan, root: &dyn Root, piece: &Piece, excluded: &Excluded) -> Result<(), Error> {
+    let reason = piece.reason.clone();
+    match &piece.what {
+        What::File { path, found, dest: None } => plan.add_found(root, path, found, reason),
+        What::File { found, dest: Some(at), .. } => Ok(plan.file(at, content_of(root, found)?, reason)?),
+        What::Host { path, at } => {
             let io_error = |cause| Error::Io { path: path.as_os_str().as_encoded_bytes().to_vec(), cause };
             let open = dir::open_host_file(path).map_err(io_error)?;
             let xattrs = open.xattrs().map_err(io_error)?;
             let source = Source::Host { path: path.clone(), stat: open.stat };
-            Ok(plan.file(at, Content::of(source, &open.stat, xattrs), reason.clone())?)
+            Ok(plan.file(at, Content::of(source, &open.stat, xattrs), reason)?)
         }
-        Piece::Tree { path, items, links, word, .. } => {
+        What::Tree { path, items, links, .. } => {
             plan.add_links(root, links)?;
             plan.spell(path);
-            let reason = Reason::Included { word: word.clone() };
             let kept = items.iter().filter(|(at, _)| !excluded.has_path(at.as_bytes()));
             kept.into_iter().try_for_each(|(at, item)| add_item(plan, at, item, &reason))
         }
+        What::Made { at, bytes, access, merge } => {
+            Ok(plan.file(at, Content::made(bytes.clone(), *access, *merge), reason)?)
+        }
+        What::Dir { at, access } => Ok(plan.dir(at, *access, reason)?),
+        What::Link { at, target } => Ok(plan.link(at, target, reason)?),
     }
 }
 
@@ -58,22 +60,6 @@ fn add_item(plan: &mut Plan, at: &ImagePath, item: &Item, reason: &Reason) -> Re
         Item::Dir(access) => plan.dir(at, *access, reason.clone())?,
         Item::Link(target) => plan.link(at, target, reason.clone())?,
         Item::File(content) => plan.file(at, content.clone(), reason.clone())?,
-    }
-    Ok(())
-}
-
-/// `--mkdir` and `--symlink`.
-fn add_typed(plan: &mut Plan, task: &CollectTask) -> Result<(), Error> {
-    for typed in &task.mkdir {
-        if let Some(at) = ImagePath::parse(typed) {
-            let mode = if matches!(at.as_bytes(), b"/tmp" | b"/var/tmp") { 0o1777 } else { 0o755 };
-            plan.dir(&at, Access::of_root(mode), Reason::Option { option: "--mkdir".into() })?;
-        }
-    }
-    for (link, target) in &task.symlink {
-        if let Some(at) = ImagePath::parse(link) {
-            plan.link(&at, target, Reason::Option { option: "--symlink".into() })?;
-        }
     }
     Ok(())
 }

@@ -6,42 +6,61 @@ use std::path::PathBuf;
 use crate::bytes::ReadAt;
 use crate::closure::Found;
 use crate::loader::conf::matches;
+use crate::needs::Merge;
 use crate::path::{ImagePath, RealPath};
 use crate::plan::{Content, Reason, content_of_open};
 use crate::root::{Access, DirId, ItemKind, Links, Opened, Root, resolve_dir};
 
-/// Something that is taken as it is.
+/// Something that is taken as it is, and why.
 #[derive(Debug)]
-pub(super) enum Piece {
+pub(super) struct Piece {
+    pub(super) what: What,
+    pub(super) reason: Reason,
+}
+
+#[derive(Debug)]
+pub(super) enum What {
     File {
         path: Vec<u8>,
         found: Found,
         dest: Option<ImagePath>,
-        reason: Reason,
     },
     /// A file of the host.
     Host {
         path: PathBuf,
         at: ImagePath,
-        reason: Reason,
     },
     /// A directory, with the links on the way to it.
     Tree {
         path: Vec<u8>,
         items: Vec<(ImagePath, Item)>,
         links: Links,
-        word: Vec<u8>,
         stays: bool,
+    },
+    /// Written by us.
+    Made {
+        at: ImagePath,
+        bytes: Vec<u8>,
+        access: Access,
+        merge: Merge,
+    },
+    Dir {
+        at: ImagePath,
+        access: Access,
+    },
+    Link {
+        at: ImagePath,
+        target: Vec<u8>,
     },
 }
 
 impl Piece {
     /// It is where the root has it.
     pub(super) fn stays(&self) -> bool {
-        match self {
-            Piece::File { dest, .. } => dest.is_none(),
-            Piece::Host { .. } => false,
-            Piece::Tree { stays, .. } => *stays,
+        match &self.what {
+            What::File { dest, .. } => dest.is_none(),
+            What::Tree { stays, .. } => *stays,
+            What::Host { .. } | What::Made { .. } | What::Dir { .. } | What::Link { .. } => false,
         }
     }
 }

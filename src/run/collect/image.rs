@@ -1,0 +1,164 @@
+//! The plan as an image: fitted to the base, merged with what is there, checked
+//! as its loader will see it, and repaired once.
+
+use super::findings::judged;
+use crate::check::{self, Expected};
+use crate::closure::{Closure, Edge, Files, Object, Session, Settings, close, open_program};
+use crate::finding::Finding;
+use crate::job::{CollectTask, LdCache};
+use crate::path::ImagePath;
+use crate::plan::search::{Around, Unfound, repair};
+use crate::plan::{Conflict, Error, Excluded, Place, Plan, PlanRoot, Sources, Start, Used, kept};
+use crate::root::Root;
+
+/// What the tree lies over, and what it was taken from.
+pub(super) struct Ground<'a> {
+    pub(super) root: &'a dyn Root,
+    pub(super) files: &'a Files,
+    /// DIST's earlier content.
+    pub(super) dist: Option<&'a dyn Root>,
+    pub(super) base: Option<&'a dyn Root>,
+}
+
+impl Ground<'_> {
+    fn below(&self) -> Vec<&dyn Root> {
+        self.dist.into_iter().chain(self.base).collect()
+    }
+
+    fn around(&self) -> Around<'_> {
+        Around { root: self.root, dist: self.dist, base: self.base }
+    }
+}
+
+/// Makes the plan fit, and says what will not work. Errors mean that it is not
+/// to be written.
+pub(super) fn settle(
+    plan: &mut Plan,
+    starts: &[Start],
+    excluded: &Excluded,
+    task: &CollectTask,
+    ground: &Ground<'_>,
+) -> Result<Vec<Finding>, Error> {
+    let mut findings = Vec::new();
+    plan.meet(&ground.below())?;
+    let expected = match ground.base {
+        None => expected_of(ground.root, starts, excluded),
+        Some(base) => {
+            plan.fit(base)?;
+            over_base(plan, starts, excluded, task, ground, base, &mut findings)
+        }
+    };
+    if task.ld_cache == LdCache::Always {
+        let all = looked_at(plan, ground, |image| check::libraries(image, ground.files, &expected));
+        findings.extend(repair(plan, &all, &ground.around())?);
+    }
+    findings.extend(checked(plan, &expected, task, ground)?);
+    findings.extend(looked_at(plan, ground, |image| check::links(plan, image)));
+    Ok(findings)
+}
+
+/// The plan as a root, over what is there.
+fn looked_at<T>(plan: &Plan, ground: &Ground<'_>, look: impl FnOnce(&dyn Root) -> T) -> T {
+    let below = ground.below();
+    look(&PlanRoot::new(plan, Sources { root: ground.root }, &below))
+}
+
+/// Plan, check, repair, check: once.
+fn checked(
+    plan: &mut Plan,
+    expected: &[Expected],
+    task: &CollectTask,
+    ground: &Ground<'_>,
+) -> Result<Vec<Finding>, Conflict> {
+    let check = |plan: &Plan| looked_at(plan, ground, |image| check::check(image, ground.files, expected));
+    let found = check(plan);
+    let unfound: Vec<Unfound> = found.iter().filter_map(|one| one.unfound.clone()).collect();
+    if unfound.is_empty() || task.ld_cache == LdCache::Never {
+        return Ok(found.into_iter().map(|one| one.finding).collect());
+    }
+    let mut findings = repair(plan, &unfound, &ground.around())?;
+    findings.extend(check(plan).into_iter().map(|one| one.finding));
+    findings.dedup();
+    Ok(findings)
+}
+
+/// What every start loads in the root is what it is to load in the image.
+fn expected_of(root: &dyn Root, starts: &[Start], excluded: &Excluded) -> Vec<Expected> {
+    let mut expected = Vec::new();
+    for start in starts {
+        for (level, closure) in &start.closures {
+            expected.push(expect(root, closure, place_of(start), *level, excluded));
+        }
+    }
+    expected
+}
+
+fn expect(
+    root: &dyn Root,
+    closure: &Closure,
+    program: Vec<u8>,
+    level: Option<&'static str>,
+    excluded: &Excluded,
+) -> Expected {
+    let kept: Vec<_> = kept(root, closure, excluded).into_iter().map(|(id, _)| id).collect();
+    let stays = |object: &Object| kept.iter().any(|id| std::ptr::eq(closure.object(*id), object));
+    let at_run_time = |edge: &Edge, object: Option<&Object>| {
+        excluded.has_name(&edge.name) || !object.is_none_or(stays) || !kept.contains(&edge.from)
+    };
+    let levels = level.iter().map(|level| level.as_bytes().to_vec()).collect();
+    Expected::of(closure, program, levels, &at_run_time)
+}
+
+/// The path by which it is started in the image.
+fn place_of(start: &Start) -> Vec<u8> {
+    match &start.place {
+        Place::AsFound => start.closures[0].1.program.clone(),
+        Place::Moved(at) | Place::Host { at, .. } | Place::Planned(at) => at.as_bytes().to_vec(),
+    }
+}
+
+/// Over a base its own files come first: what the programs find there is left
+/// out of the tree, and they are held to what they find then.
+fn over_base(
+    plan: &mut Plan,
+    starts: &[Start],
+    excluded: &Excluded,
+    task: &CollectTask,
+    ground: &Ground<'_>,
+    base: &dyn Root,
+    findings: &mut Vec<Finding>,
+) -> Vec<Expected> {
+    let mut used = Used::default();
+    let mut expected = Vec::new();
+    {
+        let whole = PlanRoot::new(plan, Sources { root: ground.root }, &[]);
+        let nothing = Plan::default();
+        let layers: [&dyn Root; 2] = [base, &whole];
+        let image = PlanRoot::new(&nothing, Sources { root: ground.root }, &layers);
+        for start in starts {
+            for (level, _) in &start.closures {
+                let levels = level.iter().map(|level| level.as_bytes().to_vec()).collect();
+                let settings = Settings { cwd: b"/".to_vec(), levels: Some(levels), ..Settings::default() };
+                let mut session = Session::new(&image, ground.files, &settings);
+                let Ok(program) = open_program(&mut session, &place_of(start)) else { continue };
+                let closure = close(&mut session, &program);
+                note_used(&mut used, &image, &closure);
+                let said = closure.findings.iter().filter_map(|finding| judged(finding, task.allow_missing));
+                findings.extend(said.filter(|finding| !findings.contains(finding)).collect::<Vec<_>>());
+                expected.push(expect(&image, &closure, place_of(start), *level, excluded));
+            }
+        }
+    }
+    plan.leave_out(base, &used);
+    expected
+}
+
+fn note_used(used: &mut Used, image: &dyn Root, closure: &Closure) {
+    for object in &closure.objects {
+        used.files.insert(object.found.file.stat.id);
+        for (dir, name, _) in object.found.links.iter() {
+            used.links.insert(ImagePath::from(image.real_path(*dir)).join(name));
+        }
+    }
+    closure.audits.iter().for_each(|audit| note_used(used, image, audit));
+}
