@@ -28,7 +28,7 @@ fn main() -> ExitCode {
             if let Some(hint) = failure.hint() {
                 let _ = writeln!(stderr, "hint: {hint}");
             }
-            ExitCode::from(2)
+            ExitCode::from(failure.status())
         }
     }
 }

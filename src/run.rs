@@ -152,6 +152,14 @@ impl fmt::Display for Failure {
 }
 
 impl Failure {
+    /// What the process ends with: as a shell tells of a signal, or 2.
+    pub fn status(&self) -> u8 {
+        match self {
+            Failure::Write(output::Failure::Interrupted(signal)) => u8::try_from(128 + signal).unwrap_or(2),
+            Failure::Usage(_) | Failure::Open { .. } | Failure::Output(_) | Failure::Write(_) => 2,
+        }
+    }
+
     /// The cure, where it is known.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -19,10 +19,10 @@ pub struct Collection<'a> {
     pub plan: &'a Plan,
     /// `None`: a dry run.
     pub written: Option<Written>,
-    /// The user that the image is meant to run as.
-    pub user: Option<(u32, u32)>,
-    /// Lines to be put into a Dockerfile, beside those that follow from the plan.
-    pub lines: Vec<String>,
+    /// What the image starts, if that is one thing.
+    pub entry: Option<Vec<u8>>,
+    /// Lines for a Dockerfile, beside those that follow from the programs.
+    pub lines: Vec<Vec<u8>>,
 }
 
 /// A program of the tree, and what comes along for it.
@@ -119,11 +119,12 @@ fn total(collection: &Collection<'_>, counts: &Counts) -> String {
 
 /// What belongs into the Dockerfile's last stage.
 fn lines_to_paste(collection: &Collection<'_>) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let Some((uid, gid)) = collection.user {
-        lines.push(format!("USER {uid}:{gid}"));
+    let mut lines: Vec<String> = collection.lines.iter().map(|line| escaped(line)).collect();
+    if let Some(entry) = &collection.entry {
+        let mut list = Writer::default();
+        list.array([entry], |w, path| w.str(&escaped(path)));
+        lines.push(format!("ENTRYPOINT {}", list.text));
     }
-    lines.extend(collection.lines.iter().cloned());
     lines
 }
 

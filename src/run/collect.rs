@@ -2,6 +2,7 @@
 //! the tree written.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -10,11 +11,14 @@ use self::findings::of_starts;
 use self::image::Ground;
 use self::inputs::{Input, Inputs};
 use self::planning::plan_of;
+use self::tree::{Piece, What};
 use super::problem::Problem;
 use super::{Failure, Scene, Streams};
 use crate::finding::{Exit, Finding, Severity};
-use crate::job::{CollectTask, Job};
+use crate::job::{CollectTask, Job, Output};
+use crate::needs::PASTE;
 use crate::output::{self, Options};
+use crate::path::ImagePath;
 use crate::plan::{self, Content, Excluded, Glob, Plan, Reason, Source, Sources, Start, kept};
 use crate::report::{self, Collected, Collection, Style, Written};
 use crate::root::Root;
@@ -36,7 +40,8 @@ pub(super) fn collect(
     scene: &Scene<'_>,
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
-    let mut log = Log { job, task, streams, findings: Vec::new(), exit: Exit::Fine };
+    let mut log =
+        Log { entry: None, job, task, streams, findings: Vec::new(), paste: Vec::new(), exit: Exit::Fine };
     let mut closer = Closer::new(scene);
     let inputs = Inputs::of(job, task, scene, closer.session());
     log.problems(&inputs.problems);
@@ -52,6 +57,7 @@ pub(super) fn collect(
         Err(error) => return log.cannot_plan(&error),
     };
     let programs = programs_of(scene.root, &starts, &excluded);
+    log.entry = entry_of(&starts, &inputs.pieces);
     if log.exit != Exit::Fine {
         return log.refuse(programs, &plan);
     }
@@ -70,7 +76,8 @@ pub(super) fn collect(
         return log.end(programs, &plan, None);
     }
     let options = Options { force: task.force, epoch: task.epoch, threads: (job.threads)() };
-    let done = dist.write(&plan, Sources { root: scene.root }, options)?;
+    let done = dist.write(&plan, Sources { root: scene.root }, options, log.streams.out)?;
+    log.add(dropped(&done));
     let written = Written { files: done.files_written, bytes: done.bytes_written, unchanged: done.unchanged };
     log.end(programs, &plan, Some(written))
 }
@@ -78,6 +85,10 @@ pub(super) fn collect(
 /// Where the tree goes. Until it is written nobody else may write there.
 enum Dist {
     Dir(output::dir::Target),
+    /// An archive, into a file.
+    Archive(PathBuf),
+    /// An archive, to stdout.
+    Stream,
     /// What is there is only looked at.
     DryRun(PathBuf),
 }
@@ -88,22 +99,50 @@ impl Dist {
         if task.dry_run {
             return Ok(Dist::DryRun(path));
         }
-        output::dir::Target::open(&path, inputs, task.force).map(Dist::Dir).map_err(Failure::Write)
+        match task.output {
+            Output::Tar if task.dist.as_os_str() == "-" => Ok(Dist::Stream),
+            Output::Tar => Ok(Dist::Archive(path)),
+            Output::Dir => {
+                output::dir::Target::open(&path, inputs, task.force).map(Dist::Dir).map_err(Failure::Write)
+            }
+        }
     }
 
     fn earlier(&self) -> Result<Option<DirRoot>, Failure> {
         match self {
             Dist::Dir(target) => target.earlier().map_err(Failure::Write),
             Dist::DryRun(path) => Ok(DirRoot::open(path).ok()),
+            Dist::Archive(_) | Dist::Stream => Ok(None),
         }
     }
 
-    fn write(&self, plan: &Plan, sources: Sources<'_>, options: Options) -> Result<output::Done, Failure> {
+    fn write(
+        &self,
+        plan: &Plan,
+        sources: Sources<'_>,
+        options: Options,
+        out: &mut dyn Write,
+    ) -> Result<output::Done, Failure> {
         match self {
-            Dist::Dir(target) => target.write(plan, sources, options).map_err(Failure::Write),
+            Dist::Dir(target) => target.write(plan, sources, options),
+            Dist::Archive(path) => output::tar::write_file(plan, sources, path, options),
+            Dist::Stream => output::tar::write(plan, sources, out, options),
             Dist::DryRun(_) => Ok(output::Done::default()),
         }
+        .map_err(Failure::Write)
     }
+}
+
+/// What a user without rights, or a file system, could not keep.
+fn dropped(done: &output::Done) -> Vec<Finding> {
+    let finding = |(at, what): &(ImagePath, &'static str)| Finding {
+        severity: Severity::Warning,
+        code: "dropped",
+        subject: at.as_bytes().to_vec(),
+        message: what.as_bytes().to_vec(),
+        hint: None,
+    };
+    done.dropped.iter().map(finding).collect()
 }
 
 /// The directories of the host that are copied from.
@@ -155,6 +194,24 @@ fn start_of(closer: &mut Closer<'_>, input: &Input) -> Start {
     }
 }
 
+/// The one program or script that was named, by its path in the image.
+fn entry_of(starts: &[Start], pieces: &[Piece]) -> Option<Vec<u8>> {
+    let started = starts.iter().filter(|start| start.reason == Reason::Program).map(image::place_of);
+    let script = |piece: &Piece| match &piece.what {
+        What::File { path, dest, .. } if piece.reason == Reason::Program => {
+            Some(dest.as_ref().map_or(path.clone(), |dest| dest.as_bytes().to_vec()))
+        }
+        What::File { .. }
+        | What::Host { .. }
+        | What::Tree { .. }
+        | What::Made { .. }
+        | What::Dir { .. }
+        | What::Link { .. } => None,
+    };
+    let mut named = started.chain(pieces.iter().filter_map(script));
+    named.next().filter(|_| named.next().is_none())
+}
+
 /// Those that somebody named, with how much each brings.
 fn programs_of(root: &dyn Root, starts: &[Start], excluded: &Excluded) -> Vec<Collected> {
     let is_named =
@@ -177,6 +234,10 @@ struct Log<'l, 'w> {
     task: &'l CollectTask,
     streams: &'l mut Streams<'w>,
     findings: Vec<Finding>,
+    /// Lines for a Dockerfile.
+    paste: Vec<Vec<u8>>,
+    /// What the image starts, if that is one thing.
+    entry: Option<Vec<u8>>,
     exit: Exit,
 }
 
@@ -203,6 +264,10 @@ impl Log<'_, '_> {
     fn add(&mut self, findings: Vec<Finding>) {
         let lowest = if self.job.quiet { Severity::Error } else { Severity::Note };
         for finding in findings {
+            if finding.code == PASTE {
+                self.paste.push(finding.message);
+                continue;
+            }
             if finding.severity >= lowest && !self.task.json {
                 let mut text = String::new();
                 report::finding(&mut text, None, &finding, self.style());
@@ -257,9 +322,10 @@ impl Log<'_, '_> {
         plan: &Plan,
         written: Option<Written>,
     ) -> Result<Exit, Failure> {
-        let user = self.task.data.user.as_ref().map(|user| (user.uid, user.gid));
         let dist = self.task.dist.as_os_str().as_bytes();
-        let collection = Collection { dist, programs, plan, written, user, lines: Vec::new() };
+        let lines = self.paste.clone();
+        let entry = self.entry.clone();
+        let collection = Collection { dist, programs, plan, written, entry, lines };
         if self.task.json {
             let text = report::collection_json(&collection, &self.findings, self.exit.status());
             self.streams.out.write_all(text.as_bytes()).map_err(Failure::Output)?;

@@ -110,7 +110,7 @@ fn expect(
 }
 
 /// The path by which it is started in the image.
-fn place_of(start: &Start) -> Vec<u8> {
+pub(super) fn place_of(start: &Start) -> Vec<u8> {
     match &start.place {
         Place::AsFound => start.closures[0].1.program.clone(),
         Place::Moved(at) | Place::Host { at, .. } | Place::Planned(at) => at.as_bytes().to_vec(),
