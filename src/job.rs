@@ -49,6 +49,7 @@ pub struct CollectTask {
     /// Where it stands, and its text.
     pub symlink: Vec<(Vec<u8>, Vec<u8>)>,
     pub data: Data,
+    pub needs: NeedsTask,
     pub layout: Layout,
     /// The unpacked base image that the tree goes over.
     pub onto: Option<PathBuf>,
@@ -79,6 +80,26 @@ pub struct Data {
     /// Names of locales.
     pub locales: Vec<Vec<u8>>,
     pub nsswitch: bool,
+}
+
+/// What is done about what programs open at run time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NeedsTask {
+    pub mode: NeedsMode,
+    /// Rules that take what they want, whatever the mode is.
+    pub with: Vec<Vec<u8>>,
+    /// Rules that do not count.
+    pub without: Vec<Vec<u8>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NeedsMode {
+    /// What is small and certain is taken, the rest is named.
+    #[default]
+    Auto,
+    /// All is named, nothing taken.
+    Warn,
+    Off,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

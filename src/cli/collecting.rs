@@ -8,7 +8,9 @@ use clap::{Args, ValueEnum};
 
 use super::args::{Output, Search};
 use super::{Usage, words};
-use crate::job::{self, CaCerts, CheckTask, CollectTask, Data, LdCache, Placed, User, Zones};
+use crate::job::{
+    self, CaCerts, CheckTask, CollectTask, Data, LdCache, NeedsMode, NeedsTask, Placed, User, Zones,
+};
 
 pub(super) const COLLECT_EXAMPLES: &str = "Examples:
   depcollect /usr/local/bin/app /dist
@@ -88,6 +90,19 @@ pub struct Contents {
     /// A minimal nsswitch.conf.
     #[arg(long)]
     pub nsswitch: bool,
+
+    /// What programs open at run time: take what is small and certain and name the
+    /// rest, name all of it, or do nothing.
+    #[arg(long, value_enum, default_value_t = Needs::Auto, value_name = "WHEN")]
+    pub needs: Needs,
+
+    /// Take what this rule wants, if a program sets it off.
+    #[arg(long, value_name = "RULE")]
+    pub with: Vec<OsString>,
+
+    /// Do as if there were no such rule.
+    #[arg(long, value_name = "RULE")]
+    pub without: Vec<OsString>,
 }
 
 // How the tree is made.
@@ -150,6 +165,13 @@ pub struct Check {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Needs {
+    Auto,
+    Warn,
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Layout {
     AsFound,
     Merged,
@@ -200,6 +222,15 @@ pub(super) fn collect(
         mkdir: bytes(contents.mkdir),
         symlink: contents.symlink.into_iter().map(link).collect::<Result<_, _>>()?,
         data,
+        needs: NeedsTask {
+            mode: match contents.needs {
+                Needs::Auto => NeedsMode::Auto,
+                Needs::Warn => NeedsMode::Warn,
+                Needs::Off => NeedsMode::Off,
+            },
+            with: bytes(contents.with),
+            without: bytes(contents.without),
+        },
         layout: match tree.layout {
             Layout::AsFound => job::Layout::AsFound,
             Layout::Merged => job::Layout::Merged,

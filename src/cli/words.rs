@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 const COMMANDS: [&str; 5] = ["collect", "list", "why", "check", "help"];
 
 /// Options whose value is the next word. A test compares them with clap's.
-const VALUED: [&str; 16] = [
+const VALUED: [&str; 19] = [
     "color",
     "exclude",
     "format",
@@ -20,10 +20,13 @@ const VALUED: [&str; 16] = [
     "loader",
     "locale",
     "mkdir",
+    "needs",
     "onto",
     "output",
     "root",
     "symlink",
+    "with",
+    "without",
 ];
 
 /// The arguments with the command first, as clap wants it.

@@ -100,6 +100,24 @@ impl Session<'_> {
         (answer, eye.cost)
     }
 
+    /// Where a name is found that an object without path lists asks for, as `dlopen`
+    /// does: by the cache, ld.so.conf and the directories of the loader.
+    pub fn library(&mut self, loader: &[u8], name: &[u8]) -> Option<Vec<u8>> {
+        let runtime = self.loader(loader)?;
+        let key = SearchKey {
+            runtime: self.runtime_no(&runtime),
+            name: self.names.intern(name),
+            chain: ChainNo::EMPTY,
+            library_path: ListNo::EMPTY,
+            nodeflib: false,
+            trusted_only: false,
+        };
+        match &*self.search(key) {
+            Answer::Found { path, .. } => Some(path.to_vec()),
+            Answer::Missing(_) | Answer::Dies { .. } => None,
+        }
+    }
+
     /// Only for a name that is missing is a list of what was tried worth its
     /// allocations, and no list is kept longer than somebody could read it.
     pub(super) fn with_tried(&mut self, key: &SearchKey, miss: &Arc<Miss>) -> Arc<Miss> {

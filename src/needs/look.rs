@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::bytes::ReadAt;
+use crate::loader::conf::matches;
 use crate::root::{DirId, ItemKind, OpenFile, Opened, Root, resolve, resolve_dir};
 
 /// What is read whole is smaller: a list of users, a release's name.
@@ -75,4 +76,27 @@ pub(super) fn names(root: &dyn Root, top: DirId, take: impl Fn(&[u8]) -> bool) -
         }
     }
     Ok(found)
+}
+
+/// The paths of the root that a pattern fits, sorted. `**` is not special here,
+/// as it is not to a shell.
+pub fn expand(root: &dyn Root, pattern: &[u8]) -> Vec<Vec<u8>> {
+    let mut found = vec![Vec::new()];
+    for part in pattern.split(|&b| b == b'/').filter(|part| !part.is_empty()) {
+        found = found.iter().flat_map(|dir| fitting(root, dir, part)).collect();
+    }
+    found.retain(|path| !path.is_empty());
+    found.sort();
+    found
+}
+
+fn fitting(root: &dyn Root, dir: &[u8], part: &[u8]) -> Vec<Vec<u8>> {
+    let dir_path = if dir.is_empty() { b"/" } else { dir };
+    let Ok((id, _)) = resolve_dir(root, DirId::TOP, dir_path) else { return Vec::new() };
+    if !part.iter().any(|b| matches!(b, b'*' | b'?' | b'[' | b'\\')) {
+        return root.child(id, part).map(|_| [dir, b"/", part].concat()).into_iter().collect();
+    }
+    let items = root.list(id).unwrap_or_default();
+    let fits = items.into_iter().filter(|item| matches(part, &item.name));
+    fits.map(|item| [dir, b"/", &item.name].concat()).collect()
 }

@@ -1,6 +1,7 @@
 //! What no `DT_NEEDED` says: data that an image needs, and where it comes from.
 //!
-//! Each option is a function from a root to [`Want`]s. Nothing is placed here:
+//! Each option is a function from a root to [`Want`]s, and [`rules`] says which
+//! programs need something without having been asked. Nothing is placed here:
 //! the plan does that, and finds out whether two wants meet.
 
 use std::fmt;
@@ -12,12 +13,17 @@ use crate::root::Access;
 pub mod ca;
 pub mod dirs;
 mod distro;
+pub mod engine;
 pub mod locale;
 mod look;
 pub mod nss;
+pub mod rules;
 pub mod tz;
 pub mod users;
 mod way;
+
+pub use engine::{Engine, Need};
+pub use look::expand;
 
 /// Something to be in the image.
 #[derive(Debug, Clone, PartialEq, Eq)]

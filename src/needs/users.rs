@@ -11,6 +11,8 @@ use crate::root::{Access, Root};
 
 const OPTION: &str = "--user";
 const NOBODY: u32 = 65534;
+/// The user of the images that are called distroless.
+const NONROOT: u32 = 65532;
 
 /// A line of passwd.
 struct Line {
@@ -37,6 +39,16 @@ pub fn wanted(root: &dyn Root, user: &User) -> Wanted {
     }
     wanted.findings.extend(remarks(root, user));
     wanted.paste(OPTION, format!("USER {}:{}", user.uid, user.gid));
+    wanted
+}
+
+/// Those that a program may look for who reads the files: nobody is to be it.
+pub(super) fn by_rule(root: &dyn Root) -> Wanted {
+    let user = User { name: b"nonroot".into(), uid: NONROOT, gid: NONROOT };
+    let mut wanted = Wanted::default();
+    let file = |bytes| |at| Want::Made { at, bytes, access: Access::of_root(0o644), merge: Merge::ByName };
+    wanted.want(way::put(root, "/etc/passwd", file(passwd(&user))));
+    wanted.want(way::put(root, "/etc/group", file(group(&user))));
     wanted
 }
 

@@ -10,6 +10,7 @@ use self::closing::Closer;
 use self::findings::of_starts;
 use self::image::Ground;
 use self::inputs::{Input, Inputs};
+use self::needs::Gathered;
 use self::planning::plan_of;
 use self::tree::{Piece, What};
 use super::problem::Problem;
@@ -29,6 +30,7 @@ mod data;
 mod findings;
 mod image;
 mod inputs;
+mod needs;
 mod planning;
 mod remarks;
 mod script;
@@ -43,12 +45,18 @@ pub(super) fn collect(
     let mut log =
         Log { entry: None, job, task, streams, findings: Vec::new(), paste: Vec::new(), exit: Exit::Fine };
     let mut closer = Closer::new(scene);
-    let inputs = Inputs::of(job, task, scene, closer.session());
+    let mut inputs = Inputs::of(job, task, scene, closer.session());
     log.problems(&inputs.problems);
-    log.add(inputs.findings.clone());
 
     let excluded = Excluded { globs: task.exclude.iter().map(|glob| Glob::new(glob)).collect() };
-    let starts: Vec<Start> = inputs.starts.iter().map(|input| start_of(&mut closer, input)).collect();
+    let mut starts: Vec<Start> = inputs.starts.iter().map(|input| start_of(&mut closer, input)).collect();
+    let mut gathered =
+        Gathered { closer: &mut closer, inputs: &mut inputs, starts: &mut starts, excluded: &excluded };
+    match needs::satisfy(job, task, scene, &mut gathered) {
+        Ok(findings) => inputs.findings.extend(findings),
+        Err(refusal) => log.problems(&[Problem::of_refusal(refusal)]),
+    }
+    log.add(inputs.findings.clone());
     log.add(of_starts(scene.root, &starts, &excluded, task.allow_missing));
 
     // Everything is known; nothing was written, and nothing is if something is wrong.

@@ -6,6 +6,7 @@ use super::words;
 use crate::bytes::ReadAt;
 use crate::closure::{File, NotAProgram, Seen, Session};
 use crate::elf::{Kind, Unfit};
+use crate::needs::Refusal;
 use crate::root::{OpenFile, Opened, dir, resolve};
 
 #[derive(Debug)]
@@ -26,6 +27,10 @@ pub(super) enum Where<'a> {
 impl Problem {
     pub(super) fn new(path: &[u8], verb: &'static str, cause: String) -> Problem {
         Problem { path: path.to_vec(), verb, cause, hint: None }
+    }
+
+    pub(super) fn of_refusal(refusal: Refusal) -> Problem {
+        Problem { hint: refusal.hint, ..Problem::new(&refusal.subject, refusal.verb, refusal.cause) }
     }
 
     pub(super) fn with_hint(self, hint: &str) -> Problem {

@@ -10,7 +10,7 @@ use crate::closure::{NotAProgram, Program, Seen, Session, open_program};
 use crate::elf::Kind;
 use crate::finding::{Finding, Severity};
 use crate::job::{CollectTask, Job, Placed};
-use crate::needs::Want;
+use crate::needs::{self, Want};
 use crate::path::{ImagePath, basename};
 use crate::plan::{Place, Reason};
 use crate::root::{DirId, Opened, Root, resolve};
@@ -52,6 +52,50 @@ impl Inputs {
         }
         gather.data(task);
         gather.inputs
+    }
+
+    /// Whether somebody has put something of his own there.
+    pub(super) fn placed_at(&self, path: &[u8]) -> bool {
+        let Some(path) = ImagePath::parse(path) else { return false };
+        let has = |piece: &Piece| match &piece.what {
+            What::File { dest, .. } => dest.as_ref() == Some(&path),
+            What::Tree { items, stays, .. } => !stays && items.iter().any(|(at, _)| *at == path),
+            What::Host { at, .. } | What::Made { at, .. } | What::Link { at, .. } => *at == path,
+            What::Dir { .. } => false,
+        };
+        let is_start = |input: &Input| match &input.place {
+            Place::Moved(at) | Place::Host { at, .. } => *at == path,
+            Place::AsFound | Place::Planned(_) => false,
+        };
+        self.pieces.iter().any(has) || self.starts.iter().any(is_start)
+    }
+
+    /// What a rule wants. What cannot be taken is left out, with a warning.
+    pub(super) fn need(
+        &mut self,
+        job: &Job,
+        scene: &Scene<'_>,
+        session: &mut Session<'_>,
+        want: Want,
+        reason: &Reason,
+    ) {
+        let problems = std::mem::take(&mut self.problems);
+        let inputs = std::mem::take(self);
+        let mut gather = Gather { job, root: scene.root, session, inputs };
+        gather.want(want, reason);
+        *self = gather.inputs;
+        let unmet = std::mem::replace(&mut self.problems, problems);
+        self.findings.extend(unmet.into_iter().map(left_out));
+    }
+}
+
+fn left_out(problem: Problem) -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        code: "left-out",
+        message: format!("left out: cannot {}: {}", problem.verb, problem.cause).into_bytes(),
+        subject: problem.path,
+        hint: None,
     }
 }
 
@@ -96,7 +140,7 @@ impl Gather<'_, '_> {
         if !is_glob || self.exists(&wanted.path) {
             return self.included(&wanted, &Reason::Included { word: placed.word.clone() });
         }
-        let matches = tree::expand(self.root, &self.session.absolute(&wanted.path));
+        let matches = needs::expand(self.root, &self.session.absolute(&wanted.path));
         if matches.is_empty() {
             let cause = "no file of the root matches the pattern".into();
             self.problem(Problem::new(&placed.word, "include", cause));
@@ -134,10 +178,7 @@ impl Gather<'_, '_> {
                     let reason = Reason::Option { option: option.into() };
                     wanted.wants.into_iter().for_each(|want| self.want(want, &reason));
                 }
-                Err(refusal) => {
-                    let problem = Problem::new(&refusal.subject, refusal.verb, refusal.cause);
-                    self.problem(Problem { hint: refusal.hint, ..problem });
-                }
+                Err(refusal) => self.problem(Problem::of_refusal(refusal)),
             }
         }
     }

@@ -19,7 +19,11 @@ pub(super) fn plan_of(
     let (stay, placed): (Vec<&Piece>, Vec<&Piece>) = pieces.iter().partition(|piece| piece.stays());
     stay.into_iter().try_for_each(|piece| add(&mut plan, root, piece, excluded))?;
     plan.add_starts(root, starts, excluded)?;
-    placed.into_iter().try_for_each(|piece| add(&mut plan, root, piece, excluded))?;
+    for piece in placed {
+        if !is_taken(&plan, piece)? {
+            add(&mut plan, root, piece, excluded)?;
+        }
+    }
     plan.settle_dirs(root);
     match task.layout {
         Layout::AsFound => {}
@@ -27,6 +31,12 @@ pub(super) fn plan_of(
         Layout::Split => plan.split_usr()?,
     }
     Ok(plan)
+}
+
+/// A rule makes nothing where somebody has put something of his own.
+fn is_taken(plan: &Plan, piece: &Piece) -> Result<bool, Error> {
+    let (What::Made { at, .. } | What::Link { at, .. }) = &piece.what else { return Ok(false) };
+    Ok(matches!(piece.reason, Reason::Need { .. }) && plan.get(&plan.follow(at)?).is_some())
 }
 
 fn add(plan: &mut Plan, root: &dyn Root, piece: &Piece, excluded: &Excluded) -> Result<(), Error> {

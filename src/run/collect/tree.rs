@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use crate::bytes::ReadAt;
 use crate::closure::Found;
-use crate::loader::conf::matches;
 use crate::needs::Merge;
 use crate::path::{ImagePath, RealPath};
 use crate::plan::{Content, Reason, content_of_open};
@@ -143,25 +142,4 @@ impl Walked {
         }
         Ok(None)
     }
-}
-
-/// The paths of the root that a pattern fits, sorted. `**` is not special here,
-/// as it is not to a shell.
-pub(super) fn expand(root: &dyn Root, pattern: &[u8]) -> Vec<Vec<u8>> {
-    let mut found = vec![Vec::new()];
-    for part in pattern.split(|&b| b == b'/').filter(|part| !part.is_empty()) {
-        found = found.iter().flat_map(|dir| fitting(root, dir, part)).collect();
-    }
-    found.retain(|path| !path.is_empty());
-    found.sort();
-    found
-}
-
-fn fitting(root: &dyn Root, dir: &[u8], part: &[u8]) -> Vec<Vec<u8>> {
-    let Ok((id, _)) = resolve_dir(root, DirId::TOP, if dir.is_empty() { b"/" } else { dir }) else {
-        return Vec::new();
-    };
-    let items = root.list(id).unwrap_or_default();
-    let fits = items.into_iter().filter(|item| matches(part, &item.name));
-    fits.map(|item| [dir, b"/", &item.name].concat()).collect()
 }

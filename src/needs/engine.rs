@@ -1,0 +1,305 @@
+//! Closures met with the rules: what each program needs beyond what it loads.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use super::rules::{self, Action, Data, Libc, Rule, Take, Trigger};
+use super::{Asked, NO_DATA, Refusal, Want, Wanted, ca, dirs, finding, locale, look, nss, users};
+use crate::bytes::ReadAt;
+use crate::closure::{Closure, Found, Object, Role, Session};
+use crate::elf;
+use crate::finding::{Finding, Severity};
+use crate::intern::Map;
+use crate::job::{CaCerts, NeedsMode, NeedsTask};
+use crate::loader::Family;
+use crate::loader::conf::matches;
+use crate::root::{FileId, Opened, Root};
+
+/// glibc's own parts and the runtimes of compilers import what the rules look
+/// for, and use it on behalf of others only.
+const RUNTIMES: [&[u8]; 9] = [
+    b"libc.so.6",
+    b"libm.so.6",
+    b"libpthread.so.0",
+    b"libdl.so.2",
+    b"librt.so.1",
+    b"libresolv.so.2",
+    b"libstdc++.so.6",
+    b"libgcc_s.so.1",
+    b"libgomp.so.1",
+];
+
+/// A text is looked for in so much of a program.
+const MOST_TEXT: u64 = 64 << 20;
+
+/// A rule that was set off.
+#[derive(Debug)]
+pub struct Need {
+    pub rule: &'static str,
+    pub action: Action,
+    /// The file that set it off, and by what.
+    pub trigger: Vec<u8>,
+    pub prevents: &'static str,
+    /// The option that takes it, where it is not taken.
+    pub cure: String,
+    pub wanted: Wanted,
+}
+
+/// Which rules count, and how.
+#[derive(Debug)]
+pub struct Engine {
+    task: NeedsTask,
+    /// Those are there already: an option brings them.
+    given: Vec<Data>,
+    /// Functions of the rules that a file imports.
+    calls: Map<FileId, Vec<&'static str>>,
+    /// A rule counts once for each loader.
+    done: BTreeSet<(&'static str, Vec<u8>)>,
+}
+
+/// What a rule is asked about.
+struct Scene<'s, 'a> {
+    session: &'s mut Session<'a>,
+    closure: &'s Closure,
+    /// Somebody named it: what it imports counts as the program's.
+    is_named: bool,
+}
+
+impl Engine {
+    /// `given`: what options bring.
+    pub fn new(task: NeedsTask, given: Vec<Data>) -> Result<Engine, Refusal> {
+        let ids = || rules::all().iter().map(|rule| rule.id);
+        let unknown = |id: &&Vec<u8>| !ids().any(|known| known.as_bytes() == &id[..]);
+        if let Some(id) = task.with.iter().chain(&task.without).find(unknown) {
+            return Err(Refusal {
+                verb: "use the rule",
+                subject: id.clone(),
+                cause: "there is none of that name".into(),
+                hint: Some(format!("the rules are {}", ids().collect::<Vec<_>>().join(", "))),
+            });
+        }
+        Ok(Engine { task, given, calls: Map::default(), done: BTreeSet::new() })
+    }
+
+    /// Nothing is to be looked for.
+    pub fn is_idle(&self) -> bool {
+        self.task.mode == NeedsMode::Off && self.task.with.is_empty()
+    }
+
+    /// What a closure needs that no closure before it did.
+    pub fn needs(&mut self, session: &mut Session<'_>, closure: &Closure, is_named: bool) -> Vec<Need> {
+        let Some(family) = closure.family else { return Vec::new() };
+        let loader = closure.objects.iter().find(|object| object.role == Role::Interpreter);
+        let loader = loader.map_or(Vec::new(), |object| object.path.to_vec());
+        let mut scene = Scene { session, closure, is_named };
+        let mut needs = Vec::new();
+        for rule in rules::all() {
+            if !self.counts(rule) || self.done.contains(&(rule.id, loader.clone())) {
+                continue;
+            }
+            if !rule.libc.is_none_or(|libc| suits(&mut scene, &loader, family, libc)) {
+                continue;
+            }
+            let Some((trigger, by)) = self.trigger(&scene, rule) else { continue };
+            if !rule.texts.is_empty() && !holds_text(&scene, rule) {
+                continue;
+            }
+            self.done.insert((rule.id, loader.clone()));
+            needs.extend(self.need(&mut scene, &loader, rule, trigger, by));
+        }
+        needs
+    }
+
+    /// A rule was typed, and nothing needs it.
+    pub fn unasked(&self, id: &[u8]) -> Option<Finding> {
+        let is_met = self.done.iter().any(|(rule, _)| rule.as_bytes() == id);
+        let message = [b"no program sets off the rule `", id, b"`"].concat();
+        (!is_met).then(|| finding(Severity::Warning, "unasked", "--with", message, None))
+    }
+
+    fn counts(&self, rule: &Rule) -> bool {
+        let named = |list: &[Vec<u8>]| list.iter().any(|id| &id[..] == rule.id.as_bytes());
+        let is_given = |take: &Take| matches!(take, Take::Data(data) if self.given.contains(data));
+        let is_on = self.task.mode != NeedsMode::Off || named(&self.task.with);
+        is_on && !named(&self.task.without) && !rule.takes.iter().any(is_given)
+    }
+
+    fn action(&self, rule: &Rule) -> Action {
+        let is_asked = self.task.with.iter().any(|id| &id[..] == rule.id.as_bytes());
+        match (is_asked, self.task.mode) {
+            (true, _) => Action::Collect,
+            (false, NeedsMode::Auto) => rule.action,
+            (false, NeedsMode::Warn | NeedsMode::Off) => Action::Suggest,
+        }
+    }
+
+    /// What sets the rule off: in words, and the library, if it is one.
+    fn trigger(&mut self, scene: &Scene<'_, '_>, rule: &Rule) -> Option<(Vec<u8>, Option<Found>)> {
+        let objects = || scene.closure.loaded().map(|id| scene.closure.object(id));
+        for trigger in &rule.triggers {
+            match trigger {
+                Trigger::Loads(name) => {
+                    if let Some(object) = objects().skip(1).find(|object| is_called(object, name)) {
+                        return Some((object.path.to_vec(), Some(object.found.clone())));
+                    }
+                }
+                Trigger::Calls(name) if scene.is_named => {
+                    let program = objects().next()?;
+                    if self.imports(scene, program, name) {
+                        return Some((imported(name, program), None));
+                    }
+                }
+                Trigger::Calls(_) => {}
+                Trigger::AnyCalls(name) => {
+                    let mut objects = objects().filter(|object| !is_runtime(object));
+                    if let Some(object) = objects.find(|object| self.imports(scene, object, name)) {
+                        return Some((imported(name, object), None));
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn imports(&mut self, scene: &Scene<'_, '_>, object: &Object, name: &str) -> bool {
+        let id = object.found.file.stat.id;
+        if let Some(calls) = self.calls.get(&id) {
+            return calls.contains(&name);
+        }
+        // What cannot be read sets nothing off: the copy will tell.
+        let calls = calls_of(scene.session.root, &object.found).unwrap_or_default();
+        let is_called = calls.contains(&name);
+        self.calls.insert(id, calls);
+        is_called
+    }
+
+    fn need(
+        &self,
+        scene: &mut Scene<'_, '_>,
+        loader: &[u8],
+        rule: &'static Rule,
+        trigger: Vec<u8>,
+        by: Option<Found>,
+    ) -> Option<Need> {
+        let mut wanted = Wanted::default();
+        let mut absent = None;
+        for take in &rule.takes {
+            match take {
+                Take::Library(name) if is_loaded(scene.closure, name) => {}
+                Take::Library(name) => match scene.session.library(loader, name.as_bytes()) {
+                    Some(path) => wanted.want([Want::Path(path)]),
+                    None => absent = Some(*name),
+                },
+                Take::Paths(patterns) => wanted.want(paths(scene, loader, by.as_ref(), patterns)),
+                Take::First(patterns) => {
+                    wanted.want(paths(scene, loader, by.as_ref(), patterns).into_iter().take(1));
+                }
+                Take::Data(data) => wanted.add(of_option(scene.session.root, *data)),
+            }
+        }
+        wanted.findings.extend(absent.map(|name| missing(rule, name, &trigger)));
+        if wanted.wants.is_empty() && wanted.findings.is_empty() {
+            return None;
+        }
+        let cure = rule.instead.map_or_else(|| format!("--with {}", rule.id), str::to_owned);
+        let (action, prevents) = (self.action(rule), rule.prevents);
+        Some(Need { rule: rule.id, action, trigger, prevents, cure, wanted })
+    }
+}
+
+fn suits(scene: &mut Scene<'_, '_>, loader: &[u8], family: Family, libc: Libc) -> bool {
+    let root = scene.session.root;
+    let version = |scene: &mut Scene<'_, '_>| Some(scene.session.loader(loader)?.about(root).version);
+    family == libc.family
+        && libc.before.is_none_or(|before| version(scene).is_some_and(|version| version < before))
+}
+
+fn is_called(object: &Object, pattern: &str) -> bool {
+    let fits = |name: &[u8]| matches(pattern.as_bytes(), name);
+    object.found.facts().soname().map_or_else(|| fits(&object.found.name), fits)
+}
+
+fn is_runtime(object: &Object) -> bool {
+    let is_listed = object.found.facts().soname().is_some_and(|soname| RUNTIMES.contains(&soname));
+    object.role == Role::Interpreter || is_listed
+}
+
+fn is_loaded(closure: &Closure, name: &str) -> bool {
+    closure.objects.iter().any(|object| object.names.iter().any(|known| **known == *name.as_bytes()))
+}
+
+fn imported(name: &str, object: &Object) -> Vec<u8> {
+    [name.as_bytes(), b" in ", &object.path].concat()
+}
+
+/// The functions of the rules that a file imports.
+fn calls_of(root: &dyn Root, found: &Found) -> io::Result<Vec<&'static str>> {
+    let Opened::File(open) = root.open(found.dir, &found.name)? else { return Ok(Vec::new()) };
+    let symbols = elf::symbols(&open, found.facts())?;
+    let names: BTreeSet<&[u8]> =
+        symbols.imports.iter().filter(|import| !import.weak).map(|import| symbols.str(import.name)).collect();
+    let triggers = rules::all().iter().flat_map(|rule| &rule.triggers);
+    let called = triggers.filter_map(|trigger| match trigger {
+        Trigger::Calls(name) | Trigger::AnyCalls(name) => Some(*name),
+        Trigger::Loads(_) => None,
+    });
+    Ok(called.filter(|name| names.contains(name.as_bytes())).collect())
+}
+
+/// Whether the program's constants hold one of the rule's texts.
+fn holds_text(scene: &Scene<'_, '_>, rule: &Rule) -> bool {
+    let found = &scene.closure.objects[0].found;
+    let Ok(Opened::File(open)) = scene.session.root.open(found.dir, &found.name) else { return false };
+    let loads = elf::loads(&open).unwrap_or_default();
+    let mut constants = loads.iter().filter(|load| !load.executable || loads.len() == 1);
+    constants.any(|load| {
+        let mut bytes = vec![0; usize::try_from(load.len.min(MOST_TEXT).min(open.stat.len)).unwrap_or(0)];
+        let len = open.read_at(&mut bytes, load.offset).unwrap_or(0);
+        bytes[..len].split(|&b| b == 0).any(|text| holds_word(text, &rule.texts))
+    })
+}
+
+fn holds_word(text: &[u8], words: &[&str]) -> bool {
+    words.iter().any(|word| text.windows(word.len()).any(|part| part == word.as_bytes()))
+}
+
+/// The paths of the root that patterns with placeholders stand for.
+fn paths(scene: &mut Scene<'_, '_>, loader: &[u8], by: Option<&Found>, patterns: &[&str]) -> Vec<Want> {
+    let root = scene.session.root;
+    let mut found = Vec::new();
+    for pattern in patterns {
+        let dirs = match (pattern.strip_prefix("{lib}"), pattern.strip_prefix("{dir}")) {
+            (Some(rest), _) => {
+                let runtime = scene.session.loader(loader);
+                let dirs = runtime.map(|runtime| runtime.about(root).system_dirs.clone()).unwrap_or_default();
+                dirs.iter().map(|dir| [&dir[..], rest.as_bytes()].concat()).collect()
+            }
+            (None, Some(rest)) => {
+                let below =
+                    |found: &Found| [root.real_path(found.dir).as_bytes(), b"/", rest.as_bytes()].concat();
+                by.into_iter().map(below).collect()
+            }
+            (None, None) => vec![pattern.as_bytes().to_vec()],
+        };
+        // `/lib` and `/usr/lib` may be one directory: it is wanted once.
+        found.extend(dirs.iter().map(|dir| look::expand(root, dir)).find(|paths| !paths.is_empty()));
+    }
+    found.into_iter().flatten().map(Want::Path).collect()
+}
+
+fn of_option(root: &dyn Root, data: Data) -> Wanted {
+    let wanted = match data {
+        Data::Certificates => ca::wanted(root, &CaCerts::OfRoot, Asked::Rule),
+        Data::Users => Ok(users::by_rule(root)),
+        Data::Nsswitch => Ok(nss::wanted(root)),
+        Data::Utf8 => Ok(locale::wanted(root, &[b"C.UTF-8".to_vec()], Asked::Rule)),
+        Data::Tmp => dirs::wanted(root, &[b"/tmp".to_vec()], &[], None),
+    };
+    wanted.expect("what the table asks for is not refused")
+}
+
+fn missing(rule: &Rule, name: &str, trigger: &[u8]) -> Finding {
+    let message = [b"the root has no ", name.as_bytes(), b", which ", trigger, b" opens"].concat();
+    let hint = Some(format!("without it: {}", rule.prevents).into_bytes());
+    finding(Severity::Warning, NO_DATA, rule.id, message, hint)
+}

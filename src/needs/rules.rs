@@ -1,0 +1,203 @@
+//! The table of what programs open at run time: `rules.txt`, which says itself
+//! how it is read. It is a part of the binary; a test reads all of it.
+
+use std::sync::OnceLock;
+
+use crate::loader::{Family, Version};
+
+const TABLE: &str = include_str!("rules.txt");
+
+/// One row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    pub id: &'static str,
+    pub action: Action,
+    /// Any of them sets it off.
+    pub triggers: Vec<Trigger>,
+    pub libc: Option<Libc>,
+    /// The program holds one of these.
+    pub texts: Vec<&'static str>,
+    pub takes: Vec<Take>,
+    /// What fails otherwise, verbatim.
+    pub prevents: &'static str,
+    /// The option that does it better than `--with`.
+    pub instead: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Collect,
+    Suggest,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// A library by soname.
+    Loads(&'static str),
+    /// A function that the program imports.
+    Calls(&'static str),
+    /// A function that anything in the process imports.
+    AnyCalls(&'static str),
+}
+
+/// Only with this libc, older than `before`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Libc {
+    pub family: Family,
+    pub before: Option<Version>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Take {
+    Library(&'static str),
+    Paths(Vec<&'static str>),
+    First(Vec<&'static str>),
+    Data(Data),
+}
+
+/// What an option has too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Data {
+    Certificates,
+    Users,
+    Nsswitch,
+    Utf8,
+    Tmp,
+}
+
+/// All rules, in the order of the table.
+pub fn all() -> &'static [Rule] {
+    static RULES: OnceLock<Vec<Rule>> = OnceLock::new();
+    RULES.get_or_init(|| parse(TABLE).expect("a test reads the table"))
+}
+
+/// `Err` is the line that is none.
+fn parse(table: &'static str) -> Result<Vec<Rule>, &'static str> {
+    let mut rules: Vec<Rule> = Vec::new();
+    for line in table.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let (key, rest) = line.split_once(' ').ok_or(line)?;
+        if key == "rule" {
+            rules.push(head(rest).ok_or(line)?);
+        } else {
+            rules.last_mut().and_then(|rule| add(rule, key, rest)).ok_or(line)?;
+        }
+    }
+    Ok(rules)
+}
+
+fn head(rest: &'static str) -> Option<Rule> {
+    let (id, action) = rest.split_once(' ')?;
+    let action = match action {
+        "collect" => Action::Collect,
+        "suggest" => Action::Suggest,
+        _ => return None,
+    };
+    let (triggers, texts, takes) = (Vec::new(), Vec::new(), Vec::new());
+    Some(Rule { id, action, triggers, libc: None, texts, takes, prevents: "", instead: None })
+}
+
+fn add(rule: &mut Rule, key: &str, rest: &'static str) -> Option<()> {
+    let words = || rest.split(' ');
+    match key {
+        "loads" => rule.triggers.extend(words().map(Trigger::Loads)),
+        "calls" => rule.triggers.extend(words().map(Trigger::Calls)),
+        "any-calls" => rule.triggers.extend(words().map(Trigger::AnyCalls)),
+        "text" => rule.texts.extend(words()),
+        "libc" => rule.libc = Some(libc(rest)?),
+        "library" => rule.takes.extend(words().map(Take::Library)),
+        "path" => rule.takes.push(Take::Paths(words().collect())),
+        "first" => rule.takes.push(Take::First(words().collect())),
+        "data" => rule.takes.push(Take::Data(data(rest)?)),
+        "prevents" => rule.prevents = rest,
+        "instead" => rule.instead = Some(rest),
+        _ => return None,
+    }
+    Some(())
+}
+
+fn libc(rest: &str) -> Option<Libc> {
+    let mut words = rest.split(' ');
+    let family = match words.next()? {
+        "glibc" => Family::Glibc,
+        "musl" => Family::Musl,
+        _ => return None,
+    };
+    let before = match (words.next(), words.next()) {
+        (None, _) => None,
+        (Some("before"), Some(version)) => {
+            let (major, minor) = version.split_once('.')?;
+            Some(Version(major.parse().ok()?, minor.parse().ok()?))
+        }
+        (Some(_), _) => return None,
+    };
+    Some(Libc { family, before })
+}
+
+fn data(word: &str) -> Option<Data> {
+    Some(match word {
+        "certificates" => Data::Certificates,
+        "users" => Data::Users,
+        "nsswitch" => Data::Nsswitch,
+        "utf8" => Data::Utf8,
+        "tmp" => Data::Tmp,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_row_of_the_table_has_its_form() {
+        let rules = parse(TABLE).unwrap_or_else(|line| panic!("no row: {line}"));
+        let ids: BTreeSet<&str> = rules.iter().map(|rule| rule.id).collect();
+        assert_eq!(ids.len(), rules.len(), "an id stands for one rule");
+        for rule in &rules {
+            let id = rule.id;
+            assert!(id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'), "{id}");
+            assert!(!rule.triggers.is_empty() && !rule.takes.is_empty(), "{id}");
+            assert!(!rule.prevents.is_empty(), "{id} says what fails without it");
+            assert!(rule.instead.is_none_or(|option| option.starts_with("--")), "{id}");
+            check_paths(rule);
+        }
+    }
+
+    #[test]
+    fn every_rule_is_documented() {
+        let page = include_str!("../../docs/needs.md");
+        for rule in all() {
+            let row = format!("| `{}` | ", rule.id);
+            let line = page.lines().find(|line| line.starts_with(&row));
+            assert!(line.is_some_and(|line| line.contains(rule.prevents)), "{} in docs/needs.md", rule.id);
+        }
+    }
+
+    fn check_paths(rule: &Rule) {
+        let is_loaded = rule.triggers.iter().all(|trigger| matches!(trigger, Trigger::Loads(_)));
+        for take in &rule.takes {
+            let (Take::Paths(paths) | Take::First(paths)) = take else { continue };
+            for path in paths {
+                let is_rooted = path.starts_with('/') || path.starts_with("{lib}");
+                assert!(is_rooted || path.starts_with("{dir}") && is_loaded, "{}: {path}", rule.id);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_row_is_named() {
+        for line in ["calls x", "rule a", "rule a never", "word"] {
+            assert_eq!(parse(line), Err(line));
+        }
+        for (text, line) in [
+            ("rule a collect\nlibc dietlibc", "libc dietlibc"),
+            ("rule a collect\nlibc glibc since 2.1", "libc glibc since 2.1"),
+            ("rule a collect\ndata money", "data money"),
+            ("rule a collect\nwants x", "wants x"),
+        ] {
+            assert_eq!(parse(text), Err(line));
+        }
+    }
+}
