@@ -90,6 +90,17 @@ pub struct NeedsTask {
     pub with: Vec<Vec<u8>>,
     /// Rules that do not count.
     pub without: Vec<Vec<u8>>,
+    /// If it was typed.
+    pub dlopen: Option<DlopenLevel>,
+}
+
+/// How far the notes are followed in which files say what they open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DlopenLevel {
+    None,
+    Required,
+    Recommended,
+    Suggested,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum};
 use super::args::{Output, Search};
 use super::{Usage, words};
 use crate::job::{
-    self, CaCerts, CheckTask, CollectTask, Data, LdCache, NeedsMode, NeedsTask, Placed, User, Zones,
+    self, CaCerts, CheckTask, CollectTask, Data, DlopenLevel, LdCache, NeedsMode, NeedsTask, Placed, User,
+    Zones,
 };
 
 pub(super) const COLLECT_EXAMPLES: &str = "Examples:
@@ -103,6 +104,11 @@ pub struct Contents {
     /// Do as if there were no such rule.
     #[arg(long, value_name = "RULE")]
     pub without: Vec<OsString>,
+
+    /// How far to follow the notes in which files say what they open: recommended,
+    /// if it is not given.
+    #[arg(long, value_enum, value_name = "LEVEL")]
+    pub dlopen: Option<Dlopen>,
 }
 
 // How the tree is made.
@@ -172,6 +178,14 @@ pub enum Needs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Dlopen {
+    None,
+    Required,
+    Recommended,
+    Suggested,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Layout {
     AsFound,
     Merged,
@@ -212,6 +226,7 @@ pub(super) fn collect(
         return Err(lonely(&dist));
     }
     let data = contents.data()?;
+    let needs = contents.needs();
     let bytes = |list: Vec<OsString>| list.into_iter().map(OsString::into_vec).collect::<Vec<_>>();
     let placed = |words: Vec<Vec<u8>>| words.into_iter().map(|word| Placed { word }).collect();
     Ok(CollectTask {
@@ -222,15 +237,7 @@ pub(super) fn collect(
         mkdir: bytes(contents.mkdir),
         symlink: contents.symlink.into_iter().map(link).collect::<Result<_, _>>()?,
         data,
-        needs: NeedsTask {
-            mode: match contents.needs {
-                Needs::Auto => NeedsMode::Auto,
-                Needs::Warn => NeedsMode::Warn,
-                Needs::Off => NeedsMode::Off,
-            },
-            with: bytes(contents.with),
-            without: bytes(contents.without),
-        },
+        needs,
         layout: match tree.layout {
             Layout::AsFound => job::Layout::AsFound,
             Layout::Merged => job::Layout::Merged,
@@ -285,6 +292,25 @@ impl Contents {
             || self.user.is_some()
             || self.nsswitch
             || !(self.locale.is_empty() && self.mkdir.is_empty() && self.symlink.is_empty())
+    }
+
+    fn needs(&self) -> NeedsTask {
+        let ids = |list: &[OsString]| list.iter().map(|id| id.clone().into_vec()).collect();
+        NeedsTask {
+            mode: match self.needs {
+                Needs::Auto => NeedsMode::Auto,
+                Needs::Warn => NeedsMode::Warn,
+                Needs::Off => NeedsMode::Off,
+            },
+            with: ids(&self.with),
+            without: ids(&self.without),
+            dlopen: self.dlopen.map(|level| match level {
+                Dlopen::None => DlopenLevel::None,
+                Dlopen::Required => DlopenLevel::Required,
+                Dlopen::Recommended => DlopenLevel::Recommended,
+                Dlopen::Suggested => DlopenLevel::Suggested,
+            }),
+        }
     }
 
     fn data(&self) -> Result<Data, Usage> {

@@ -7,8 +7,9 @@ use std::os::unix::ffi::OsStrExt;
 const COMMANDS: [&str; 5] = ["collect", "list", "why", "check", "help"];
 
 /// Options whose value is the next word. A test compares them with clap's.
-const VALUED: [&str; 19] = [
+const VALUED: [&str; 20] = [
     "color",
+    "dlopen",
     "exclude",
     "format",
     "from",

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::io;
 
 use super::rules::{self, Action, Data, Libc, Rule, Take, Trigger};
-use super::{Asked, NO_DATA, Refusal, Want, Wanted, ca, dirs, finding, locale, look, nss, users};
+use super::{Asked, NO_DATA, Refusal, Want, Wanted, ca, dirs, dlopen, finding, locale, look, nss, users};
 use crate::bytes::ReadAt;
 use crate::closure::{Closure, Found, Object, Role, Session};
 use crate::elf;
 use crate::finding::{Finding, Severity};
 use crate::intern::Map;
-use crate::job::{CaCerts, NeedsMode, NeedsTask};
+use crate::job::{CaCerts, DlopenLevel, NeedsMode, NeedsTask};
 use crate::loader::Family;
 use crate::loader::conf::matches;
 use crate::root::{FileId, Opened, Root};
@@ -29,6 +29,9 @@ const RUNTIMES: [&[u8]; 9] = [
     b"libgomp.so.1",
 ];
 
+/// Who imports it opens what his constants name.
+const DLOPEN: &str = "dlopen";
+
 /// A text is looked for in so much of a program.
 const MOST_TEXT: u64 = 64 << 20;
 
@@ -39,7 +42,7 @@ pub struct Need {
     pub action: Action,
     /// The file that set it off, and by what.
     pub trigger: Vec<u8>,
-    pub prevents: &'static str,
+    pub prevents: String,
     /// The option that takes it, where it is not taken.
     pub cure: String,
     pub wanted: Wanted,
@@ -55,12 +58,14 @@ pub struct Engine {
     calls: Map<FileId, Vec<&'static str>>,
     /// A rule counts once for each loader.
     done: BTreeSet<(&'static str, Vec<u8>)>,
+    /// Files whose own notes and constants were looked at.
+    read: BTreeSet<FileId>,
 }
 
 /// What a rule is asked about.
-struct Scene<'s, 'a> {
-    session: &'s mut Session<'a>,
-    closure: &'s Closure,
+pub(super) struct Scene<'s, 'a> {
+    pub(super) session: &'s mut Session<'a>,
+    pub(super) closure: &'s Closure,
     /// Somebody named it: what it imports counts as the program's.
     is_named: bool,
 }
@@ -78,12 +83,12 @@ impl Engine {
                 hint: Some(format!("the rules are {}", ids().collect::<Vec<_>>().join(", "))),
             });
         }
-        Ok(Engine { task, given, calls: Map::default(), done: BTreeSet::new() })
+        Ok(Engine { task, given, calls: Map::default(), done: BTreeSet::new(), read: BTreeSet::new() })
     }
 
     /// Nothing is to be looked for.
     pub fn is_idle(&self) -> bool {
-        self.task.mode == NeedsMode::Off && self.task.with.is_empty()
+        self.task.mode == NeedsMode::Off && self.task.with.is_empty() && self.task.dlopen.is_none()
     }
 
     /// What a closure needs that no closure before it did.
@@ -106,6 +111,30 @@ impl Engine {
             }
             self.done.insert((rule.id, loader.clone()));
             needs.extend(self.need(&mut scene, &loader, rule, trigger, by));
+        }
+        needs.extend(self.opened(&mut scene, &loader));
+        needs
+    }
+
+    /// What files say themselves. A level that was typed counts in every mode.
+    fn opened(&mut self, scene: &mut Scene<'_, '_>, loader: &[u8]) -> Vec<Need> {
+        let (most, is_on) = match (self.task.dlopen, self.task.mode) {
+            (Some(most), _) => (most, most != DlopenLevel::None),
+            (None, mode) => (DlopenLevel::Recommended, mode != NeedsMode::Off),
+        };
+        let mut needs = Vec::new();
+        let closure = scene.closure;
+        for object in closure.loaded().map(|id| closure.object(id)) {
+            if !is_on || is_runtime(object) || !self.read.insert(object.found.file.stat.id) {
+                continue;
+            }
+            needs.extend(dlopen::of_notes(scene, loader, object, most));
+            if self.imports(scene, object, DLOPEN) {
+                needs.extend(dlopen::of_paths(scene, object));
+            }
+        }
+        if self.task.dlopen.is_none() && self.task.mode == NeedsMode::Warn {
+            needs.iter_mut().for_each(|need| need.action = Action::Suggest);
         }
         needs
     }
@@ -182,13 +211,13 @@ impl Engine {
         by: Option<Found>,
     ) -> Option<Need> {
         let mut wanted = Wanted::default();
-        let mut absent = None;
+        let mut absent = Vec::new();
         for take in &rule.takes {
             match take {
-                Take::Library(name) if is_loaded(scene.closure, name) => {}
+                Take::Library(name) if is_loaded(scene.closure, name.as_bytes()) => {}
                 Take::Library(name) => match scene.session.library(loader, name.as_bytes()) {
                     Some(path) => wanted.want([Want::Path(path)]),
-                    None => absent = Some(*name),
+                    None => absent.push(*name),
                 },
                 Take::Paths(patterns) => wanted.want(paths(scene, loader, by.as_ref(), patterns)),
                 Take::First(patterns) => {
@@ -197,12 +226,12 @@ impl Engine {
                 Take::Data(data) => wanted.add(of_option(scene.session.root, *data)),
             }
         }
-        wanted.findings.extend(absent.map(|name| missing(rule, name, &trigger)));
+        wanted.findings.extend(absent.into_iter().map(|name| missing(rule, name, &trigger)));
         if wanted.wants.is_empty() && wanted.findings.is_empty() {
             return None;
         }
         let cure = rule.instead.map_or_else(|| format!("--with {}", rule.id), str::to_owned);
-        let (action, prevents) = (self.action(rule), rule.prevents);
+        let (action, prevents) = (self.action(rule), rule.prevents.to_owned());
         Some(Need { rule: rule.id, action, trigger, prevents, cure, wanted })
     }
 }
@@ -224,8 +253,8 @@ fn is_runtime(object: &Object) -> bool {
     object.role == Role::Interpreter || is_listed
 }
 
-fn is_loaded(closure: &Closure, name: &str) -> bool {
-    closure.objects.iter().any(|object| object.names.iter().any(|known| **known == *name.as_bytes()))
+pub(super) fn is_loaded(closure: &Closure, name: &[u8]) -> bool {
+    closure.objects.iter().any(|object| object.names.iter().any(|known| **known == *name))
 }
 
 fn imported(name: &str, object: &Object) -> Vec<u8> {
@@ -243,19 +272,28 @@ fn calls_of(root: &dyn Root, found: &Found) -> io::Result<Vec<&'static str>> {
         Trigger::Calls(name) | Trigger::AnyCalls(name) => Some(*name),
         Trigger::Loads(_) => None,
     });
+    let called = called.chain([DLOPEN]);
     Ok(called.filter(|name| names.contains(name.as_bytes())).collect())
 }
 
 /// Whether the program's constants hold one of the rule's texts.
 fn holds_text(scene: &Scene<'_, '_>, rule: &Rule) -> bool {
     let found = &scene.closure.objects[0].found;
-    let Ok(Opened::File(open)) = scene.session.root.open(found.dir, &found.name) else { return false };
+    constants(scene.session.root, found, |bytes| {
+        bytes.split(|&b| b == 0).any(|text| holds_word(text, &rule.texts))
+    })
+}
+
+/// Shows the parts of a file that hold no code, until one is what was looked for.
+pub(super) fn constants(root: &dyn Root, found: &Found, mut is_it: impl FnMut(&[u8]) -> bool) -> bool {
+    let Ok(Opened::File(open)) = root.open(found.dir, &found.name) else { return false };
     let loads = elf::loads(&open).unwrap_or_default();
-    let mut constants = loads.iter().filter(|load| !load.executable || loads.len() == 1);
-    constants.any(|load| {
+    // Before binutils 2.31 one segment held code and constants.
+    let is_mixed = loads.iter().filter(|load| !load.executable).count() < 2;
+    loads.iter().filter(|load| !load.executable || is_mixed).any(|load| {
         let mut bytes = vec![0; usize::try_from(load.len.min(MOST_TEXT).min(open.stat.len)).unwrap_or(0)];
         let len = open.read_at(&mut bytes, load.offset).unwrap_or(0);
-        bytes[..len].split(|&b| b == 0).any(|text| holds_word(text, &rule.texts))
+        is_it(&bytes[..len])
     })
 }
 

@@ -29,6 +29,7 @@ mod ldrows;
 mod ldtree;
 mod model;
 mod need;
+mod needrules;
 mod needs;
 mod output;
 mod paths;

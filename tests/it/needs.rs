@@ -218,6 +218,19 @@ fn sasl_has_mechanisms() {
     app.shows("sasl2", "No worthy mechs found\n", "has some\n");
 }
 
+#[test]
+fn a_library_that_is_named_by_its_whole_path_comes_along() {
+    let app = app!(
+        "#include <dlfcn.h>
+        int main(void) { puts(dlopen(\"/usr/lib/x86_64-linux-gnu/libz.so.1\", RTLD_NOW) ? \"opened\" : dlerror()); }",
+        &[],
+        &["/usr/lib/x86_64-linux-gnu/libz.so.1"]
+    );
+    let said = app.says(&["--needs", "off"]);
+    assert!(said.contains("libz.so.1: cannot open shared object file: No such file or directory"), "{said}");
+    assert_eq!(app.says(&[]), "opened\n");
+}
+
 /// Rules on small roots: what sets one off, and what does not.
 const WORLD: &str = "
 /app: PROG; NEEDED libssl.so.3 libk.so.1 libsasl2.so.2; CALL getpwuid

@@ -46,6 +46,7 @@ pub(super) fn satisfy(
         for at in first..next {
             for need in needs_of(&mut engine, gathered, at) {
                 match need.action {
+                    Action::Suggest if need.wanted.wants.is_empty() => said.extend(need.wanted.findings),
                     Action::Suggest => said.push(suggestion(need)),
                     Action::Collect => {
                         let rule = need.rule;
@@ -146,7 +147,10 @@ fn place_of(want: &Want) -> &[u8] {
 }
 
 fn suggestion(need: Need) -> Finding {
-    let message = format!("not taken along; without it: {}", need.prevents);
+    let message = match &need.prevents[..] {
+        "" => "not taken along".to_owned(),
+        prevents => format!("not taken along; without it: {prevents}"),
+    };
     let subject = [need.rule.as_bytes(), b", because of ", &need.trigger].concat();
     let hint = Some(format!("`{}` takes it along", need.cure).into_bytes());
     Finding { severity: Severity::Note, code: "suggest", subject, message: message.into_bytes(), hint }

@@ -1,0 +1,199 @@
+//! The rules of `src/needs/rules.txt` on small roots: what each brings, of what
+//! the root has.
+
+use std::fmt::Write;
+
+use depcollect::closure::{Files, Session, Settings, close, open_program};
+use depcollect::job::{DlopenLevel, NeedsMode, NeedsTask};
+use depcollect::needs::{Engine, Need, Want};
+
+use crate::cli::Bench;
+use crate::world::World;
+
+const LIB: &str = "/lib/x86_64-linux-gnu";
+
+fn loader(version: &str) -> String {
+    format!(
+        "no-loader\n/lib64/ld-linux-x86-64.so.2: SONAME ld-linux-x86-64.so.2; \
+         GLIBC {version}-1 Debian {LIB}/ /usr/lib/x86_64-linux-gnu/ /lib/ /usr/lib/; EXPORT x\n"
+    )
+}
+
+fn needs_of(world: &str, task: NeedsTask) -> Vec<Need> {
+    let root = World::parse(&world.replace("LIB/", &format!("{LIB}/"))).to_mem();
+    let settings = Settings { cwd: b"/".to_vec(), levels: Some(Vec::new()), ..Settings::default() };
+    let files = Files::default();
+    let mut session = Session::new(&root, &files, &settings);
+    let program = open_program(&mut session, b"/app").expect("a program");
+    let closure = close(&mut session, &program);
+    Engine::new(task, Vec::new()).unwrap().needs(&mut session, &closure, true)
+}
+
+/// Each need: its rule, then the places of what it wants, without the libraries' directory.
+fn show(needs: &[Need]) -> String {
+    let mut text = String::new();
+    for need in needs {
+        let wants: Vec<String> = need.wanted.wants.iter().map(place_of).collect();
+        let findings: Vec<&str> = need.wanted.findings.iter().map(|finding| finding.code).collect();
+        let parts = [wants.join(" "), findings.join(" ")].join(" ");
+        writeln!(text, "{} {:?}: {}", need.rule, need.action, parts.trim()).unwrap();
+    }
+    text.replace(&format!("{LIB}/"), "")
+}
+
+fn place_of(want: &Want) -> String {
+    match want {
+        Want::Path(at) | Want::Host { at, .. } | Want::Made { at, .. } | Want::Dir { at, .. } => {
+            String::from_utf8(at.clone()).unwrap()
+        }
+        Want::Link { at, target } => format!("{}->{}", at.escape_ascii(), target.escape_ascii()),
+    }
+}
+
+#[track_caller]
+fn check(version: &str, world: &str, expected: &str) {
+    let lines = |text: &str| {
+        let lines = text.lines().map(|line| line.trim().to_owned());
+        lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    };
+    let shown = show(&needs_of(&(loader(version) + &lines(world)), NeedsTask::default()));
+    assert_eq!(lines(&shown), lines(expected), "{world}");
+}
+
+#[test]
+fn name_services_are_files_of_their_own_before_2_34() {
+    let world = "
+        /app: PROG; CALL getaddrinfo
+        LIB/libnss_files.so.2: SONAME libnss_files.so.2
+        LIB/libnss_dns.so.2: SONAME libnss_dns.so.2";
+    let both = "nss Collect: libnss_files.so.2 libnss_dns.so.2\nnsswitch Collect: /etc/nsswitch.conf";
+    check("2.31", world, both);
+    check("2.33", world, both);
+    check("2.34", world, "nsswitch Collect: /etc/nsswitch.conf");
+    check("2.35", world, "");
+    check(
+        "2.31",
+        "/app: PROG; CALL getaddrinfo",
+        "nss Collect: no-data no-data\nnsswitch Collect: /etc/nsswitch.conf",
+    );
+}
+
+#[test]
+fn a_thread_that_is_ended_needs_libgcc_s_of_glibc_only() {
+    let world = "/app: PROG; NEEDED libk.so\nLIB/libk.so: CALL backtrace";
+    let gcc = "LIB/libgcc_s.so.1: SONAME libgcc_s.so.1";
+    check("2.36", &format!("{world}\n{gcc}"), "gccs Collect: libgcc_s.so.1");
+    check("2.36", world, "gccs Collect: no-data");
+    // It is linked, or a library of the compiler's own calls it.
+    check("2.36", &format!("/app: PROG; NEEDED libgcc_s.so.1; CALL pthread_exit\n{gcc}"), "");
+    check(
+        "2.36",
+        &format!(
+            "/app: PROG; NEEDED libgomp.so.1\nLIB/libgomp.so.1: SONAME libgomp.so.1; CALL pthread_exit\n{gcc}"
+        ),
+        "",
+    );
+    // What may be absent is asked for by whoever was built with threads in mind.
+    check("2.36", &format!("/app: PROG; WEAK pthread_cancel\n{gcc}"), "");
+    let musl = World::parse("musl\n/app: PROG; CALL pthread_exit\n").to_mem();
+    let settings = Settings { cwd: b"/".to_vec(), ..Settings::default() };
+    let files = Files::default();
+    let mut session = Session::new(&musl, &files, &settings);
+    let program = open_program(&mut session, b"/app").unwrap();
+    let closure = close(&mut session, &program);
+    let needs = Engine::new(NeedsTask::default(), Vec::new()).unwrap().needs(&mut session, &closure, true);
+    assert_eq!(show(&needs), "");
+}
+
+#[test]
+fn a_library_brings_its_own() {
+    for (soname, files, expected) in [
+        (
+            "libnss3.so",
+            "LIB/libsoftokn3.so LIB/nss/libfreebl3.so LIB/nss/libnssckbi.so",
+            "nss3 Collect: libsoftokn3.so nss/libfreebl3.so nss/libnssckbi.so",
+        ),
+        (
+            "libmariadb.so.3",
+            "LIB/libmariadb3/plugin/dialog.so LIB/libmariadb3/plugin/caching_sha2_password.so",
+            "mariadb Collect: libmariadb3/plugin/caching_sha2_password.so libmariadb3/plugin/dialog.so",
+        ),
+        ("libtirpc.so.3", "/etc/netconfig", "tirpc Collect: /etc/netconfig"),
+        ("libldap-2.5.so.0", "/etc/ldap/ldap.conf", ""),
+        ("libldap.so.2", "/etc/openldap/ldap.conf", "ldap Collect: /etc/openldap/ldap.conf"),
+        (
+            "libmagic.so.1",
+            "/usr/share/misc/magic.mgc /usr/share/file/magic.mgc",
+            "magic Collect: /usr/share/misc/magic.mgc",
+        ),
+        (
+            "libMagickCore-6.Q16.so.6",
+            "LIB/ImageMagick-6.9.11/modules-Q16/coders/png.so LIB/ImageMagick-6.9.11/config-Q16/configure.xml /etc/ImageMagick-6/policy.xml",
+            "magick Collect: ImageMagick-6.9.11/modules-Q16/coders ImageMagick-6.9.11/config-Q16 /etc/ImageMagick-6",
+        ),
+        (
+            "libproj.so.25",
+            "/usr/share/proj/proj.db /usr/share/proj/other",
+            "proj Collect: /usr/share/proj/proj.db",
+        ),
+        ("libasound.so.2", "/usr/share/alsa/alsa.conf", "alsa Collect: /usr/share/alsa"),
+        ("libpam.so.0", "/etc/pam.d/other LIB/security/pam_deny.so", "pam Suggest: /etc/pam.d security"),
+        ("libtinfo.so.6", "/lib/terminfo/x/xterm", "terminfo Collect: /lib/terminfo/x/xterm"),
+        (
+            "libsasl2.so.2",
+            "LIB/sasl2/libplain.so LIB/sasl2/libplain.so.2",
+            "sasl2 Collect: sasl2/libplain.so",
+        ),
+        // None of them is in the root: there is nothing to take, and nothing to say.
+        ("libtirpc.so.3", "", ""),
+    ] {
+        let mut world = format!("/app: PROG; NEEDED {soname}\nLIB/{soname}: SONAME {soname}\n");
+        files
+            .split(' ')
+            .filter(|file| !file.is_empty())
+            .for_each(|file| writeln!(world, "{file} \"x\"").unwrap());
+        check("2.36", &world, expected);
+    }
+}
+
+const NOTED: &str = "
+/app: PROG; NEEDED libn.so
+LIB/libn.so: SONAME libn.so; \
+    DLOPEN [{\"soname\":[\"libreq.so.1\"],\"priority\":\"required\"},{\"soname\":[\"libnew.so\",\"libold.so\"]},{\"soname\":[\"libsug.so\"],\"priority\":\"suggested\"},{\"soname\":[\"libno.so\"],\"feature\":\"x\"}]
+LIB/libreq.so.1: SONAME libreq.so.1
+LIB/libold.so: SONAME libold.so
+LIB/libsug.so: SONAME libsug.so
+";
+
+#[test]
+fn a_note_says_what_is_opened() {
+    let of = |dlopen, mode| {
+        let world = loader("2.41") + &NOTED.replace(" \\\n   ", "");
+        show(&needs_of(&world, NeedsTask { dlopen, mode, ..NeedsTask::default() }))
+    };
+    let (required, recommended) = ("dlopen Collect: libreq.so.1\n", "dlopen Collect: libold.so\n");
+    let usual = [required, recommended, "dlopen Suggest: libsug.so\n", "dlopen Collect: no-data\n"].concat();
+    assert_eq!(of(None, NeedsMode::Auto), usual);
+    assert_eq!(of(Some(DlopenLevel::Recommended), NeedsMode::Off), usual);
+    assert_eq!(of(None, NeedsMode::Off), "");
+    assert_eq!(of(Some(DlopenLevel::None), NeedsMode::Auto), "");
+    let less = "dlopen Collect: libreq.so.1\ndlopen Suggest: libold.so\ndlopen Suggest: libsug.so\n";
+    assert_eq!(of(Some(DlopenLevel::Required), NeedsMode::Auto), less);
+    let all = usual.replace("Suggest", "Collect");
+    assert_eq!(of(Some(DlopenLevel::Suggested), NeedsMode::Auto), all);
+    assert_eq!(of(None, NeedsMode::Warn), usual.replace("Collect", "Suggest"));
+}
+
+#[test]
+fn what_a_note_requires_has_to_be_there() {
+    let world = "/app: PROG; DLOPEN [{\"soname\":[\"liba.so\",\"libb.so\"],\"priority\":\"required\"}]\n\
+                 /bad: PROG; DLOPEN [{\"soname\"\n";
+    let said = Bench::of(world).says(&["/app", "dist"]);
+    let words = "error: dlopen: /app opens it by dlopen: the root has no liba.so, nor libb.so\nhint: ";
+    assert!(said.contains(words) && said.contains("-- 1\n"), "{said}");
+    let said = Bench::of(world).says(&["/app", "--dlopen", "none", "dist"]);
+    assert!(said.contains("-- 0\n"), "{said}");
+    let said = Bench::of(world).says(&["/bad", "dist"]);
+    assert!(said.contains("-- 0\n"), "{said}");
+    assert!(said.contains("warning: dlopen: /bad: its .note.dlopen is no list in JSON\n"), "{said}");
+}
