@@ -101,9 +101,13 @@ impl Session<'_> {
     }
 
     /// Where a name is found that an object without path lists asks for, as `dlopen`
-    /// does: by the cache, ld.so.conf and the directories of the loader.
+    /// does. The directories of the loader go first: whatever lies there is found in an
+    /// image too, where no cache is.
     pub fn library(&mut self, loader: &[u8], name: &[u8]) -> Option<Vec<u8>> {
         let runtime = self.loader(loader)?;
+        if let Some(path) = self.in_system_dirs(&runtime, name) {
+            return Some(path);
+        }
         let key = SearchKey {
             runtime: self.runtime_no(&runtime),
             name: self.names.intern(name),
@@ -116,6 +120,17 @@ impl Session<'_> {
             Answer::Found { path, .. } => Some(path.to_vec()),
             Answer::Missing(_) | Answer::Dies { .. } => None,
         }
+    }
+
+    fn in_system_dirs(&mut self, runtime: &Rc<Runtime>, name: &[u8]) -> Option<Vec<u8>> {
+        let (_, dirs) = runtime.system_dirs(self.root);
+        let root = self.root;
+        let dir = dirs.iter().find(|dir| {
+            let seen = self.look(dir, name);
+            let judged = runtime.family.judge(sight_of(&seen), &runtime.target, &mut || runtime.about(root));
+            judged.is_none()
+        })?;
+        Some([dir, name].concat())
     }
 
     /// Only for a name that is missing is a list of what was tried worth its

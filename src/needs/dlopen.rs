@@ -90,11 +90,11 @@ fn of_entry(
     if most == DlopenLevel::None || entry.sonames.iter().any(|name| engine::is_loaded(scene.closure, name)) {
         return None;
     }
-    let found = entry.sonames.iter().find_map(|name| scene.session.library(loader, name));
+    let found = entry.sonames.iter().find_map(|name| engine::library(scene, loader, name));
     let is_taken = entry.level <= most;
     let mut wanted = Wanted::default();
     match found {
-        Some(path) => wanted.want([Want::Path(path)]),
+        Some(wants) => wanted.want(wants),
         None if is_taken => wanted.findings.push(absent(object, entry)),
         None => return None,
     }

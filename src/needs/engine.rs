@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 use std::io;
 
 use super::rules::{self, Action, Data, Libc, Rule, Take, Trigger};
-use super::{Asked, NO_DATA, Refusal, Want, Wanted, ca, dirs, dlopen, finding, locale, look, nss, users};
+use super::{
+    Asked, NO_DATA, Refusal, Want, Wanted, ca, dirs, dlopen, finding, locale, look, nss, users, way,
+};
 use crate::bytes::ReadAt;
-use crate::closure::{Closure, Found, Object, Role, Session};
+use crate::closure::{Closure, Found, Object, Role, Seen, Session};
 use crate::elf;
 use crate::finding::{Finding, Severity};
 use crate::intern::Map;
 use crate::job::{CaCerts, DlopenLevel, NeedsMode, NeedsTask};
 use crate::loader::Family;
 use crate::loader::conf::matches;
+use crate::path::ImagePath;
 use crate::root::{FileId, Opened, Root};
 
 /// glibc's own parts and the runtimes of compilers import what the rules look
@@ -215,8 +218,8 @@ impl Engine {
         for take in &rule.takes {
             match take {
                 Take::Library(name) if is_loaded(scene.closure, name.as_bytes()) => {}
-                Take::Library(name) => match scene.session.library(loader, name.as_bytes()) {
-                    Some(path) => wanted.want([Want::Path(path)]),
+                Take::Library(name) => match library(scene, loader, name.as_bytes()) {
+                    Some(wants) => wanted.want(wants),
                     None => absent.push(*name),
                 },
                 Take::Paths(patterns) => wanted.want(paths(scene, loader, by.as_ref(), patterns)),
@@ -234,6 +237,27 @@ impl Engine {
         let (action, prevents) = (self.action(rule), rule.prevents.to_owned());
         Some(Need { rule: rule.id, action, trigger, prevents, cure, wanted })
     }
+}
+
+/// A library by its name. If it lies where only a cache leads, a link in a directory
+/// of the loader leads there in the image.
+pub(super) fn library(scene: &mut Scene<'_, '_>, loader: &[u8], name: &[u8]) -> Option<Vec<Want>> {
+    let root = scene.session.root;
+    if name.contains(&b'/') {
+        let is_there = name.starts_with(b"/") && matches!(scene.session.look(b"", name), Seen::File(_));
+        return is_there.then(|| vec![Want::Path(name.to_vec())]);
+    }
+    let path = scene.session.library(loader, name)?;
+    let (_, dirs) = scene.session.loader(loader)?.system_dirs(root);
+    let mut wants = Vec::new();
+    if !dirs.iter().any(|dir| path == [dir, name].concat())
+        && let Some(link) = dirs.first().and_then(|dir| ImagePath::parse(&[dir, name].concat()))
+    {
+        let target = path.clone();
+        wants = way::follow_parent(root, &link).then(|at| Want::Link { at, target });
+    }
+    wants.push(Want::Path(path));
+    Some(wants)
 }
 
 fn suits(scene: &mut Scene<'_, '_>, loader: &[u8], family: Family, libc: Libc) -> bool {

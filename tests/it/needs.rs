@@ -311,3 +311,19 @@ fn what_somebody_names_goes_before_a_rule() {
         said(&["/app", "--exclude", "/lib/x86_64-linux-gnu/libgcc_s.so.1", "--exclude", "/etc/passwd"]);
     assert!(!excluded.contains("/etc/passwd ") && !excluded.contains("gccs"), "{excluded}");
 }
+
+#[test]
+fn a_library_that_only_the_cache_knows_gets_a_link() {
+    let world = "/app: PROG; CALL pthread_exit
+/opt/x/libgcc_s.so.1: SONAME libgcc_s.so.1
+conf: /opt/x";
+    let said = Bench::of(world).says(&["--dry-run", "/app", "dist"]);
+    let expected = ["/lib/x86_64-linux-gnu/libgcc_s.so.1 gccs", "/opt/x/libgcc_s.so.1 gccs"];
+    assert_eq!(by_rules(&said), expected, "{said}");
+    let link = "/lib/x86_64-linux-gnu/libgcc_s.so.1 -> /opt/x/libgcc_s.so.1 ";
+    assert!(said.contains(link) && said.contains("-- 0\n"), "{said}");
+    // One that lies where the loader looks without a cache goes first.
+    let both = format!("{world}\n/usr/lib/libgcc_s.so.1: SONAME libgcc_s.so.1");
+    let said = Bench::of(&both).says(&["--dry-run", "/app", "dist"]);
+    assert_eq!(by_rules(&said), ["/usr/lib/libgcc_s.so.1 gccs"], "{said}");
+}
