@@ -99,6 +99,20 @@ impl Gnu {
     }
 }
 
+/// The first symbol that `DT_GNU_HASH` can find. Those before it are not defined
+/// here. `None`: there is no such table, or it finds nothing.
+pub(super) fn first_defined<R: ReadAt>(tables: &mut Tables<'_, '_, R>) -> io::Result<Option<u32>> {
+    let Some(gnu) = Gnu::read(tables)? else { return Ok(None) };
+    for index in 0..u64::from(gnu.buckets).min(MAX_SYMBOLS) {
+        match tables.word(gnu.buckets_at, index)? {
+            Some(0) => {}
+            Some(start) => return Ok((start >= gnu.first).then_some(gnu.first)),
+            None => break,
+        }
+    }
+    Ok(None)
+}
+
 /// `DT_HASH`: its two sizes.
 struct Sysv {
     at: u64,

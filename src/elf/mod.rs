@@ -206,7 +206,7 @@ mod tables;
 mod versions;
 mod window;
 
-pub use symbols::{Binding, Export, Import, SymbolKind, Symbols, defines, symbols};
+pub use symbols::{Binding, Export, Import, SymbolKind, SymbolNames, Symbols, defines, imported, symbols};
 
 /// Reads the facts of a file: a few windows of it, whatever its size.
 ///

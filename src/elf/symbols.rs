@@ -123,10 +123,52 @@ pub fn symbols(file: &impl ReadAt, facts: &Facts) -> io::Result<Symbols> {
     };
     let mut sorter = Sorter::new(facts, versym, &references);
     sorter.sort(&raw);
-    let (start, text) = names(file, strtab, facts.dynamic.strsz, &sorter.picks)?;
+    let starts: Vec<u32> = sorter.picks.iter().map(|pick| pick.name).collect();
+    let (start, text) = names(file, strtab, facts.dynamic.strsz, &starts)?;
     let mut symbols = sorter.named(start, text);
     symbols.partial |= read < count;
     Ok(symbols)
+}
+
+/// Names of symbols, all in one text: a file may give one long name to a million.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SymbolNames {
+    spans: Vec<Span>,
+    text: Vec<u8>,
+}
+
+impl SymbolNames {
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.spans.iter().map(|span| &self.text[span.start as usize..][..span.len as usize])
+    }
+}
+
+/// What a file wants from others and cannot do without. Of a library it reads a part
+/// of what [`symbols`] reads, and no relocation. A program is not so simple: a function
+/// of others whose address it takes has a place in it, and so in its hash table.
+pub fn imported(file: &impl ReadAt, facts: &Facts) -> io::Result<SymbolNames> {
+    let mut buf = vec![0; CHUNK];
+    let mut tables = Tables::new(file, facts, &mut buf, CHUNK);
+    let first = match facts.interp {
+        None => hash::first_defined(&mut tables)?,
+        Some(_) => None,
+    };
+    let (Some(symtab), Some(strtab), Some(first)) = (facts.dynamic.symtab, facts.dynamic.strtab, first)
+    else {
+        let symbols = symbols(file, facts)?;
+        let needed = symbols.imports.iter().filter(|import| !import.weak);
+        return Ok(SymbolNames { spans: needed.map(|import| import.name).collect(), text: symbols.text });
+    };
+    let size = RawSymbol::size(facts.class);
+    let raw = bulk(file, symtab, u64::from(first).min(MAX_SYMBOLS) * size as u64)?;
+    let wanted = raw.chunks_exact(size).skip(1).filter_map(|bytes| {
+        let symbol = RawSymbol::decode(bytes, facts.class, facts.order)?;
+        (symbol.undefined() && symbol.bind == elf::STB_GLOBAL).then_some(symbol.name)
+    });
+    let wanted: Vec<u32> = wanted.collect();
+    let (start, text) = names(file, strtab, facts.dynamic.strsz, &wanted)?;
+    let spans = wanted.iter().filter_map(|at| name_at(&text, at - start)).collect();
+    Ok(SymbolNames { spans, text })
 }
 
 /// Says which symbols are of interest, before their names are known.
@@ -258,9 +300,9 @@ impl<'a> Sorter<'a> {
 }
 
 /// The part of the string table that holds all names, and where it starts.
-fn names(file: &impl ReadAt, strtab: u64, strsz: u64, picks: &[Pick]) -> io::Result<(u32, Vec<u8>)> {
-    let Some(first) = picks.iter().map(|p| p.name).min() else { return Ok((0, Vec::new())) };
-    let last = picks.iter().map(|p| p.name).max().unwrap_or(first);
+fn names(file: &impl ReadAt, strtab: u64, strsz: u64, starts: &[u32]) -> io::Result<(u32, Vec<u8>)> {
+    let Some(&first) = starts.iter().min() else { return Ok((0, Vec::new())) };
+    let last = *starts.iter().max().unwrap_or(&first);
     let mut len = u64::from(last - first) + MAX_NAME as u64;
     // The loaders do not look at the size, but it saves reading what follows.
     if strsz > u64::from(last) {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "what is read here is the machine's own files")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use depcollect::elf::{self, Facts, SymbolKind, Unfit};
@@ -218,6 +219,7 @@ fn the_symbol_section_holds_the_same_symbols() {
         let exports: Vec<Vec<u8>> = symbols.exports.iter().map(|e| symbols.str(e.name).to_vec()).collect();
         assert!(exports == expected, "{}: {} and {}", path.display(), exports.len(), expected.len());
         let wanted: Vec<Vec<u8>> = theirs.iter().filter(|s| s.st_shndx == 0).map(name).collect();
+        check_imported(&path, &bytes, &facts, &symbols, &wanted);
         let mut rest = wanted.iter();
         for import in &symbols.imports {
             let ours = symbols.str(import.name);
@@ -232,6 +234,21 @@ fn the_symbol_section_holds_the_same_symbols() {
     if compared == 0 {
         need::skip("there are no ELF files under /usr");
     }
+}
+
+/// The short way sees what the long way sees. A name that no relocation refers to
+/// is more.
+fn check_imported(path: &Path, bytes: &[u8], facts: &Facts, symbols: &elf::Symbols, undefined: &[Vec<u8>]) {
+    let imported = elf::imported(&bytes, facts).expect("memory can be read");
+    let (imported, undefined): (BTreeSet<&[u8]>, BTreeSet<&[u8]>) =
+        (imported.iter().collect(), undefined.iter().map(Vec::as_slice).collect());
+    for import in symbols.imports.iter().filter(|import| !import.weak) {
+        let name = symbols.str(import.name);
+        assert!(imported.contains(name), "{}: {}", path.display(), name.escape_ascii());
+    }
+    let copied = symbols.imports.iter().filter(|import| import.copy).map(|import| symbols.str(import.name));
+    let known: BTreeSet<&[u8]> = undefined.into_iter().chain(copied).collect();
+    assert!(imported.is_subset(&known), "{}: what is no import", path.display());
 }
 
 fn is_offered(symbol: &sym::Sym) -> bool {

@@ -105,6 +105,7 @@ fn ask(bytes: &[u8]) -> Option<Facts> {
     let all = asks.chain(needs).chain(lone.into_iter().flatten()).chain(facts.dlopen_notes.iter().copied());
     assert!(all.map(|span| facts.str(span).len()).sum::<usize>() < 1 << 26);
     let symbols = elf::symbols(&bytes, &facts).expect("memory can be read");
+    elf::imported(&bytes, &facts).expect("memory can be read");
     assert!(symbols.text.len() <= bytes.len());
     assert!(symbols.imports.len() + symbols.exports.len() <= bytes.len() / 16);
     for import in &symbols.imports {
