@@ -55,8 +55,8 @@ pub struct Need {
 #[derive(Debug)]
 pub struct Engine {
     task: NeedsTask,
-    /// Those are there already: an option brings them.
-    given: Vec<Data>,
+    /// Options that were typed: what they bring no rule has to.
+    given: Vec<&'static str>,
     /// Functions of the rules that a file imports.
     calls: Map<FileId, Vec<&'static str>>,
     /// A rule counts once for each loader.
@@ -74,8 +74,8 @@ pub(super) struct Scene<'s, 'a> {
 }
 
 impl Engine {
-    /// `given`: what options bring.
-    pub fn new(task: NeedsTask, given: Vec<Data>) -> Result<Engine, Refusal> {
+    /// `given`: the data options that were typed.
+    pub fn new(task: NeedsTask, given: Vec<&'static str>) -> Result<Engine, Refusal> {
         let ids = || rules::all().iter().map(|rule| rule.id);
         let unknown = |id: &&Vec<u8>| !ids().any(|known| known.as_bytes() == &id[..]);
         if let Some(id) = task.with.iter().chain(&task.without).find(unknown) {
@@ -151,9 +151,9 @@ impl Engine {
 
     fn counts(&self, rule: &Rule) -> bool {
         let named = |list: &[Vec<u8>]| list.iter().any(|id| &id[..] == rule.id.as_bytes());
-        let is_given = |take: &Take| matches!(take, Take::Data(data) if self.given.contains(data));
+        let is_given = rule.instead.is_some_and(|option| self.given.contains(&option));
         let is_on = self.task.mode != NeedsMode::Off || named(&self.task.with);
-        is_on && !named(&self.task.without) && !rule.takes.iter().any(is_given)
+        is_on && !named(&self.task.without) && !is_given
     }
 
     fn action(&self, rule: &Rule) -> Action {
@@ -288,24 +288,21 @@ fn imported(name: &str, object: &Object) -> Vec<u8> {
 /// The functions of the rules that a file imports.
 fn calls_of(root: &dyn Root, found: &Found) -> io::Result<Vec<&'static str>> {
     let Opened::File(open) = root.open(found.dir, &found.name)? else { return Ok(Vec::new()) };
-    let symbols = elf::symbols(&open, found.facts())?;
-    let names: BTreeSet<&[u8]> =
-        symbols.imports.iter().filter(|import| !import.weak).map(|import| symbols.str(import.name)).collect();
     let triggers = rules::all().iter().flat_map(|rule| &rule.triggers);
-    let called = triggers.filter_map(|trigger| match trigger {
+    let known = triggers.filter_map(|trigger| match trigger {
         Trigger::Calls(name) | Trigger::AnyCalls(name) => Some(*name),
         Trigger::Loads(_) => None,
     });
-    let called = called.chain([DLOPEN]);
-    Ok(called.filter(|name| names.contains(name.as_bytes())).collect())
+    let known: BTreeSet<&'static str> = known.chain([DLOPEN]).collect();
+    let imported = elf::imported(&open, found.facts())?;
+    let names = imported.iter().filter_map(|name| std::str::from_utf8(name).ok());
+    Ok(names.filter_map(|name| known.get(name).copied()).collect())
 }
 
 /// Whether the program's constants hold one of the rule's texts.
 fn holds_text(scene: &Scene<'_, '_>, rule: &Rule) -> bool {
     let found = &scene.closure.objects[0].found;
-    constants(scene.session.root, found, |bytes| {
-        bytes.split(|&b| b == 0).any(|text| holds_word(text, &rule.texts))
-    })
+    constants(scene.session.root, found, |bytes| holds_word(bytes, &rule.texts))
 }
 
 /// Shows the parts of a file that hold no code, until one is what was looked for.
@@ -321,8 +318,12 @@ pub(super) fn constants(root: &dyn Root, found: &Found, mut is_it: impl FnMut(&[
     })
 }
 
-fn holds_word(text: &[u8], words: &[&str]) -> bool {
-    words.iter().any(|word| text.windows(word.len()).any(|part| part == word.as_bytes()))
+/// One pass, whatever the number of words: a program has megabytes of constants.
+fn holds_word(bytes: &[u8], words: &[&str]) -> bool {
+    let mut is_first = [false; 256];
+    words.iter().filter_map(|word| word.bytes().next()).for_each(|b| is_first[usize::from(b)] = true);
+    let mut starts = bytes.iter().enumerate().filter(|(_, b)| is_first[usize::from(**b)]);
+    starts.any(|(at, _)| words.iter().any(|word| bytes[at..].starts_with(word.as_bytes())))
 }
 
 /// The paths of the root that patterns with placeholders stand for.

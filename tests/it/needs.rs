@@ -302,6 +302,19 @@ fn rules_can_be_chosen() {
 }
 
 #[test]
+fn what_an_option_brings_no_rule_brings() {
+    let world = format!("{WORLD}/tz: PROG; CALL tzset getpwuid\n/usr/share/zoneinfo/UTC \"TZif2\"\n");
+    let say = |args: &[&str]| Bench::of(&world).says(&[&["--dry-run"], args, &["/tz", "dist"]].concat());
+    let rules = say(&[]);
+    assert!(
+        rules.contains("note: tz, because of tzset in /tz: ") && rules.contains("users, because"),
+        "{rules}"
+    );
+    let options = say(&["--tz=UTC", "--user"]);
+    assert!(options.contains("-- 0\n") && !options.contains("because of"), "{options}");
+}
+
+#[test]
 fn what_somebody_names_goes_before_a_rule() {
     let own = said(&["/app", "--include", "/own.cnf:/etc/ssl/openssl.cnf"]);
     assert!(own.contains("-- 0\n") && !by_rules(&own).iter().any(|line| line.contains("openssl")), "{own}");

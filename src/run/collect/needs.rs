@@ -95,16 +95,17 @@ fn hides_base(task: &CollectTask, taken: &[&str]) -> Option<Finding> {
     })
 }
 
-/// What an option brings no rule has to.
-fn given(task: &CollectTask) -> Vec<Data> {
+/// The data options that were typed.
+fn given(task: &CollectTask) -> Vec<&'static str> {
     let data = &task.data;
     let given = [
-        (data.ca_certs.is_some(), Data::Certificates),
-        (data.user.is_some(), Data::Users),
-        (data.nsswitch, Data::Nsswitch),
-        (!data.locales.is_empty(), Data::Utf8),
+        (data.ca_certs.is_some(), "--ca-certs"),
+        (data.tz.is_some(), "--tz"),
+        (data.user.is_some(), "--user"),
+        (data.nsswitch, "--nsswitch"),
+        (!data.locales.is_empty(), "--locale"),
     ];
-    given.into_iter().filter(|(is_given, _)| *is_given).map(|(_, data)| data).collect()
+    given.into_iter().filter(|(is_given, _)| *is_given).map(|(_, option)| option).collect()
 }
 
 fn needs_of(engine: &mut Engine, gathered: &mut Gathered<'_, '_>, at: usize) -> Vec<Need> {
