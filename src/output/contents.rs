@@ -18,7 +18,8 @@ use crate::plan::{Content, ContentId, Plan, Source};
 use crate::root::dir::DirRoot;
 use crate::root::{DirId, FileId, OpenFile, Opened, Root};
 
-const BLOCK: usize = 128 * 1024;
+/// Two of them stay in the nearest caches.
+const BLOCK: usize = 64 * 1024;
 
 const CREATE: OFlags =
     OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -32,6 +33,15 @@ pub(super) struct Scene<'p> {
     pub rights: Rights,
     /// DIST, as it is looked at and as messages name it.
     pub tree: &'p Tree,
+}
+
+/// Two blocks to be compared.
+pub(super) struct Buffers(Vec<u8>, Vec<u8>);
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Buffers(vec![0; BLOCK], vec![0; BLOCK])
+    }
 }
 
 /// What stands at a place that a content is to have.
@@ -88,12 +98,13 @@ pub(super) fn compare(
     earlier: Option<&DirRoot>,
     content: ContentId,
     places: &[(ImagePath, Option<DirId>)],
+    buffers: &mut Buffers,
 ) -> Result<Vec<Here>, Failure> {
-    let look = |(place, dir): &(ImagePath, Option<DirId>)| match (earlier, dir) {
-        (Some(earlier), Some(dir)) => look_at(scene, earlier, *dir, place, content),
+    let mut look = |(place, dir): &(ImagePath, Option<DirId>)| match (earlier, dir) {
+        (Some(earlier), Some(dir)) => look_at(scene, earlier, *dir, place, content, buffers),
         (None, _) | (_, None) => Ok(Here::Nothing),
     };
-    places.iter().map(look).collect()
+    places.iter().map(&mut look).collect()
 }
 
 fn look_at(
@@ -102,6 +113,7 @@ fn look_at(
     dir: DirId,
     place: &ImagePath,
     id: ContentId,
+    buffers: &mut Buffers,
 ) -> Result<Here, Failure> {
     let failed = |cause| scene.tree.failed("read", place, cause);
     let file = match earlier.open(dir, place.name()) {
@@ -113,7 +125,7 @@ fn look_at(
         Err(error) => return Err(failed(error)),
     };
     let (content, wanted) = (scene.plan.content(id), scene.wanted(id));
-    if file.stat.len != content.len || !is_equal(scene, place, content, &file)? {
+    if file.stat.len != content.len || !is_equal(scene, place, content, &file, buffers)? {
         return Ok(Here::Other("another file stands there"));
     }
     let mtime = (file.stat.times[0], file.stat.times[1]);
@@ -129,12 +141,13 @@ fn is_equal(
     place: &ImagePath,
     content: &Content,
     file: &OpenFile,
+    buffers: &mut Buffers,
 ) -> Result<bool, Failure> {
     if let Source::Made(bytes) = &content.source {
-        return blocks_agree(scene, place, content, &bytes[..], file);
+        return blocks_agree(scene, place, content, &bytes[..], file, buffers);
     }
     let source = open_source(scene.sources, place, content)?;
-    let agree = blocks_agree(scene, place, content, &source, file)?;
+    let agree = blocks_agree(scene, place, content, &source, file, buffers)?;
     unchanged_since(place, content, &source)?;
     Ok(agree)
 }
@@ -145,17 +158,16 @@ fn blocks_agree(
     content: &Content,
     source: &(impl ReadAt + ?Sized),
     file: &OpenFile,
+    Buffers(ours, theirs): &mut Buffers,
 ) -> Result<bool, Failure> {
-    let size = BLOCK.min(usize::try_from(content.len).unwrap_or(BLOCK));
-    let (mut ours, mut theirs) = (vec![0; size], vec![0; size]);
     let mut at = 0;
     while at < content.len {
         signal::go_on()?;
-        let n = source.read_at(&mut ours, at).map_err(|error| unread(content, error))?;
+        let n = source.read_at(ours, at).map_err(|error| unread(content, error))?;
         if n == 0 {
             return Err(Failure::changed(place, content));
         }
-        let m = file.read_at(&mut theirs, at).map_err(|error| scene.tree.failed("read", place, error))?;
+        let m = file.read_at(theirs, at).map_err(|error| scene.tree.failed("read", place, error))?;
         if ours[..n] != theirs[..m] {
             return Ok(false);
         }

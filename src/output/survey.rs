@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use super::contents::{Here, Scene, compare, each};
+use super::contents::{Buffers, Here, Scene, compare, each};
 use super::update::STAGE;
 use super::{Failure, tree};
 use crate::needs::Merge;
@@ -277,12 +277,9 @@ impl<'p> Survey<'_, 'p> {
     fn files(&mut self) -> Result<(), Failure> {
         let names: Vec<_> = std::mem::take(&mut self.names).into_iter().collect();
         let (scene, earlier) = (self.scene, self.earlier);
-        let here = each(
-            scene.options.threads,
-            &names,
-            || (),
-            |(), (content, places)| compare(scene, earlier, *content, places),
-        )?;
+        let here = each(scene.options.threads, &names, Buffers::default, |buffers, (content, places)| {
+            compare(scene, earlier, *content, places, buffers)
+        })?;
         for ((content, places), here) in names.into_iter().zip(here) {
             self.content(content, places.into_iter().map(|(place, _)| place).zip(here));
         }
