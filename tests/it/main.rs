@@ -10,6 +10,7 @@ mod cachefile;
 mod check;
 mod cli;
 mod collect;
+mod containers;
 mod data;
 mod data_real;
 mod elf;
