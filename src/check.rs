@@ -7,16 +7,20 @@ use crate::closure::{
     glibc_words, musl_words, open_program,
 };
 use crate::finding::{Finding, Severity};
+use crate::intern::Map;
 use crate::loader::{Family, Rule};
 use crate::path::dirname;
-use crate::plan::search::{Search, Unfound};
+use crate::plan::search::{Search, Unfound, variant};
 use crate::root::{FileId, Root};
 
 mod expected;
+mod file;
 mod links;
+mod tree;
 
 pub use expected::{Expected, Load, Wanted};
 pub use links::links;
+pub use tree::{Look, Started, Tree, tree};
 
 use expected::Requests;
 
@@ -37,12 +41,23 @@ pub fn check(root: &dyn Root, files: &Files, expected: &[Expected]) -> Vec<Discr
     each(root, files, expected, |start| start.compare()).into_iter().flatten().collect()
 }
 
-/// Every library of these starts, to be listed for those who read a cache:
-/// those first that no path list of somebody's own was needed for.
+/// Every library of these starts, to be listed for those who read a cache, one
+/// for a name: rather one that no path list of somebody's own was needed for.
 pub fn libraries(root: &dyn Root, files: &Files, expected: &[Expected]) -> Vec<Unfound> {
     let lists = each(root, files, expected, |start| start.libraries());
     let (common, own): (Vec<_>, Vec<_>) = lists.into_iter().flatten().partition(|(_, is_common)| *is_common);
-    common.into_iter().chain(own).map(|(library, _)| library).collect()
+    let mut known = Map::default();
+    let all = common.into_iter().chain(own).map(|(library, _)| library);
+    all.filter(|library| known.insert(slot(library), ()).is_none()).collect()
+}
+
+/// What one entry of a cache answers for: a name, on a processor, to a loader.
+fn slot(library: &Unfound) -> (Vec<u8>, Option<Vec<u8>>, Option<u32>) {
+    let loader = match &library.search {
+        Search::Cache { abi, .. } => Some(abi.flags.own),
+        Search::PathFile { .. } => None,
+    };
+    (library.name.clone(), variant(&library.path).map(<[u8]>::to_vec), loader)
 }
 
 /// One start after the other. Those with the same settings share a memory.
@@ -95,7 +110,7 @@ impl Start<'_, '_> {
         let closure = close(self.session, &program);
         let mut found = self.edges(&closure);
         found.extend(self.others(&closure));
-        if found.is_empty() {
+        if found.is_empty() && !self.expected.is_over_base {
             found.extend(self.order(&closure));
         }
         found
@@ -131,7 +146,8 @@ impl Start<'_, '_> {
             (_, Some(Wanted::AtRunTime | Wanted::Nothing)) => None,
             (Outcome::Found { to, .. }, Some(Wanted::File { id, path, .. })) => {
                 let object = closure.object(*to);
-                (object.found.file.stat.id != *id).then(|| self.another(closure, edge, object, *id, path))
+                let is_right = self.expected.is_over_base || object.found.file.stat.id == *id;
+                (!is_right).then(|| self.another(closure, edge, object, *id, path))
             }
             (Outcome::Missing(miss), _) => {
                 let is_error = matches!(edge.want, Want::Needed | Want::Filter);
@@ -198,34 +214,37 @@ impl Start<'_, '_> {
     ) -> Discrepancy {
         let by = &closure.object(edge.from).path;
         let rule = rule_of(edge);
+        let stands = self.stands(path, id);
+        let instead = if stands {
+            [b" and not `", path, b"`"].concat()
+        } else {
+            b", another file than in the root".to_vec()
+        };
         let message = [
             b"the loader takes `",
             &object.path[..],
             b"`",
             rule_words(rule),
-            b" and not `",
-            path,
-            b"` (needed by ",
+            &instead,
+            b" (needed by ",
             by,
             b")",
-        ]
-        .concat();
+        ];
         let runtime = self.runtime(closure);
         let family = runtime.as_ref().map(|runtime| runtime.family);
-        let isa_level = self.expected.isa_level(id);
         let unfound = runtime.filter(|_| gives_way(rule)).map(|runtime| Unfound {
             name: edge.name.to_vec(),
             path: path.to_vec(),
             id,
-            isa_level,
+            isa_level: self.expected.isa_level(id),
             is_shadowed: true,
             search: self.search(&runtime),
         });
         let hint = match (rule, family) {
             (Some(Rule::Rpath { .. }), Some(Family::Glibc)) | (Some(Rule::AsGiven) | None, _) => None,
-            (Some(_), _) => Some([&env_line(path)[..], b" would cure it"].concat()),
+            (Some(_), _) => stands.then(|| [&env_line(path)[..], b" would cure it"].concat()),
         };
-        self.discrepancy(error("another-file", edge.name.to_vec(), message, hint), unfound)
+        self.discrepancy(error("another-file", edge.name.to_vec(), message.concat(), hint), unfound)
     }
 
     /// What the loader of the image has to say beyond single requests: versions,

@@ -180,6 +180,10 @@ pub enum Levels {
     Named(Vec<Vec<u8>>),
 }
 
+/// Every level of every machine; a loader knows those of its own.
+pub const LEVELS: [&str; 10] =
+    ["x86-64-v2", "x86-64-v3", "x86-64-v4", "power9", "power10", "z13", "z14", "z15", "z16", "z17"];
+
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Colours {
     pub stdout: bool,

@@ -3,14 +3,21 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use depcollect::cli;
+use depcollect::cli::{self, Usage};
 use depcollect::run::{self, Failure};
 
 fn main() -> ExitCode {
     let cli = cli::parse();
     let mut stdout = std::io::stdout().lock();
-    let mut stderr = std::io::stderr().lock();
-    let job = cli::job(cli).map_err(Failure::Usage);
+    // Not locked: a worker that panics has to be able to say so.
+    let mut stderr = std::io::stderr();
+    let job = match cli {
+        Ok(cli) => cli::job(cli).map_err(Failure::Usage),
+        Err(error) => match Usage::of(&error) {
+            Some(usage) => Err(Failure::Usage(usage)),
+            None => return help(&error),
+        },
+    };
     match job.and_then(|job| run::run(&job, &mut stdout, &mut stderr)) {
         Ok(exit) => ExitCode::from(exit.status()),
         // Whoever read us has what he wanted.
@@ -18,7 +25,19 @@ fn main() -> ExitCode {
         Err(failure) => {
             // If stderr is closed there is nobody to tell.
             let _ = writeln!(stderr, "depcollect: error: {failure}");
+            if let Some(hint) = failure.hint() {
+                let _ = writeln!(stderr, "hint: {hint}");
+            }
             ExitCode::from(2)
         }
+    }
+}
+
+/// The help or the version; to stderr if it was not asked for.
+fn help(text: &clap::Error) -> ExitCode {
+    match text.print() {
+        Ok(()) if !text.use_stderr() => ExitCode::SUCCESS,
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Ok(()) | Err(_) => ExitCode::from(2),
     }
 }

@@ -1,32 +1,40 @@
 //! The story of a run, told top-down: what is to be looked at, what each start
 //! of it loads, how that is shown.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::mem::ManuallyDrop;
+use std::os::unix::ffi::OsStrExt;
 
 use crate::cli;
 use crate::closure::{Files, Session, Settings};
 use crate::finding::Exit;
-use crate::job::{Job, Levels, LibraryPath, Task};
+use crate::job::{Job, LEVELS, Levels, LibraryPath, Task};
 use crate::loader::Launch;
 use crate::output;
+use crate::report;
 use crate::root::dir::DirRoot;
+use crate::root::{DirId, Opened, host, resolve, resolve_dir};
 
 mod check;
 mod collect;
 mod inputs;
 mod list;
+mod problem;
+mod remarks;
 mod render;
 mod why;
 
 /// Why a run could not be carried out at all.
 #[derive(Debug)]
 pub enum Failure {
-    Usage(String),
-    Root {
-        path: PathBuf,
-        cause: io::Error,
+    Usage(cli::Usage),
+    /// The root or the loader that an option names.
+    Open {
+        path: Vec<u8>,
+        cause: String,
+        hint: Option<&'static str>,
     },
     /// Output could not be written.
     Output(io::Error),
@@ -46,9 +54,13 @@ struct Streams<'a> {
 
 /// Does what the job says.
 pub fn run(job: &Job, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Failure> {
-    let root = DirRoot::open(&job.root).map_err(|cause| Failure::Root { path: job.root.clone(), cause })?;
-    let files = Files::default();
-    let settings = settings(job);
+    let root = DirRoot::open(&job.root).map_err(|cause| {
+        let path = job.root.as_os_str().as_bytes();
+        Failure::Open { path: path.to_vec(), cause: words(&cause), hint: None }
+    })?;
+    // The end of the process closes and frees it all, and is quicker at it.
+    let (root, files) = (ManuallyDrop::new(root), ManuallyDrop::new(Files::default()));
+    let settings = settings(job, loader_in_root(job, &root)?);
     let mut streams = Streams { out, err };
     // From here on nothing asks the environment, and nothing in the root changes
     // what is to be done.
@@ -57,14 +69,14 @@ pub fn run(job: &Job, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, 
             list::list(job, list, &Scene { root: &root, files: &files, settings: &settings }, &mut streams)
         }
         Task::Why { program, library, all } => {
-            let mut session = Session::new(&root, &files, &settings[0].1);
+            let mut session = Session::new(&*root, &files, &settings[0].1);
             why::why(job, &mut session, program, library, *all, &mut streams)
         }
         Task::Collect(task) => {
             let scene = Scene { root: &root, files: &files, settings: &settings };
             collect::collect(job, task, &scene, &mut streams)
         }
-        Task::Check(task) => check::check(job, task, &mut streams),
+        Task::Check(task) => check::check(job, task, &*root, &mut streams),
     }
 }
 
@@ -77,7 +89,29 @@ struct Scene<'a> {
     settings: &'a [(Option<&'static str>, Settings)],
 }
 
-fn settings(job: &Job) -> Vec<(Option<&'static str>, Settings)> {
+/// What `--loader` names, as a path of the root.
+fn loader_in_root(job: &Job, root: &DirRoot) -> Result<Option<Vec<u8>>, Failure> {
+    let Some(typed) = &job.loader else { return Ok(None) };
+    let refuse = |cause: String| {
+        let hint = Some("--loader takes a loader of the root");
+        Err(Failure::Open { path: typed.clone(), cause, hint })
+    };
+    let path = match job.is_own_root || typed.starts_with(b"/") {
+        true => Some(typed.clone()),
+        false => host::path_in_root(&job.root, &job.cwd.join(OsStr::from_bytes(typed))),
+    };
+    let Some(path) = path else { return refuse("it lies outside the root".into()) };
+    let cwd = resolve_dir(root, DirId::TOP, &inputs::cwd_in_root(job)).map_or(DirId::TOP, |(dir, _)| dir);
+    match resolve(root, cwd, &path).map(|end| end.opened) {
+        Ok(Opened::File(_)) => Ok(Some(path)),
+        Ok(Opened::Dir(_)) => refuse("it is a directory".into()),
+        Ok(Opened::Special(what)) => refuse(format!("it is a {what}")),
+        Ok(Opened::Link(_)) => refuse("it is a link".into()),
+        Err(error) => refuse(words(&error)),
+    }
+}
+
+fn settings(job: &Job, loader: Option<Vec<u8>>) -> Vec<(Option<&'static str>, Settings)> {
     let base = Settings {
         launch: Launch::Exec,
         library_path: job.library_path.as_ref().map(|list| list.list().to_vec()),
@@ -91,7 +125,7 @@ fn settings(job: &Job) -> Vec<(Option<&'static str>, Settings)> {
         conf: job.conf,
         no_cache: false,
         no_preload_file: matches!(job.task, Task::Collect(_)),
-        loader: job.loader.clone(),
+        loader,
         ..Settings::default()
     };
     let with = |levels: Vec<Vec<u8>>| Settings { levels: Some(levels), ..base.clone() };
@@ -100,25 +134,40 @@ fn settings(job: &Job) -> Vec<(Option<&'static str>, Settings)> {
         Levels::None => vec![(None, with(Vec::new()))],
         Levels::Named(names) => vec![(None, with(names.clone()))],
         Levels::All => {
-            let named = ALL_LEVELS.iter().map(|level| (Some(*level), with(vec![level.as_bytes().to_vec()])));
+            let named = LEVELS.iter().map(|level| (Some(*level), with(vec![level.as_bytes().to_vec()])));
             std::iter::once((None, with(Vec::new()))).chain(named).collect()
         }
     }
 }
 
-/// Every level of every machine; a loader knows those of its own.
-const ALL_LEVELS: [&str; 10] =
-    ["x86-64-v2", "x86-64-v3", "x86-64-v4", "power9", "power10", "z13", "z14", "z15", "z16", "z17"];
-
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Usage(text) => f.write_str(text),
-            Failure::Root { path, cause } => write!(f, "cannot open `{}`: {}", path.display(), words(cause)),
+            Failure::Usage(usage) => f.write_str(&shown(usage.cause.as_bytes())),
+            Failure::Open { path, cause, .. } => write!(f, "cannot open `{}`: {cause}", shown(path)),
             Failure::Write(failure) => failure.fmt(f),
             Failure::Output(cause) => write!(f, "cannot write the answer: {}", words(cause)),
         }
     }
+}
+
+impl Failure {
+    /// The cure, where it is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Failure::Usage(usage) => usage.hint.as_ref().map(|hint| shown(hint.as_bytes())),
+            Failure::Open { hint, .. } => hint.map(str::to_owned),
+            Failure::Write(failure) => failure.hint().map(str::to_owned),
+            Failure::Output(_) => None,
+        }
+    }
+}
+
+/// Typed words may hold anything.
+fn shown(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    report::escape(&mut text, bytes);
+    text
 }
 
 /// The system's own words, without Rust's number behind them.

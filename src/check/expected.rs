@@ -22,6 +22,8 @@ pub struct Expected {
     numbers: Map<Request, usize>,
     /// What is in the process, in the order of symbol look-up.
     pub order: Vec<FileId>,
+    /// Libraries of the base are taken instead of those of the root.
+    pub is_over_base: bool,
     /// What its loader has to say in the root already: code and message.
     pub findings: Vec<(&'static str, Vec<u8>)>,
 }
@@ -35,7 +37,7 @@ pub struct Load {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wanted {
-    /// This very file.
+    /// This very file, unless the image lies over a base that has its own.
     File {
         id: FileId,
         /// As the loader spells it in the root.
@@ -90,6 +92,7 @@ impl Expected {
             loads: Vec::new(),
             numbers: Map::default(),
             order: order(closure),
+            is_over_base: false,
             findings: closure.findings.iter().map(|f| (f.code, f.message.clone())).collect(),
         };
         let mut requests = Requests::default();
@@ -101,6 +104,12 @@ impl Expected {
             expected.loads.push(Load { name: edge.name.to_vec(), wanted });
         }
         expected
+    }
+
+    /// The same on a base whose libraries go before those of the root: any
+    /// file is right then that the loader is content with.
+    pub fn over_base(self) -> Expected {
+        Expected { is_over_base: true, ..self }
     }
 
     pub(super) fn load(&self, request: Request) -> Option<&Load> {

@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Says what the dynamic loader would open, without running anything.
 #[derive(Debug, Parser)]
-#[command(name = "depcollect", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(name = "depcollect", version, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -110,7 +110,7 @@ pub struct Search {
     #[arg(long)]
     pub no_conf: bool,
 
-    /// The loader of libraries that name none.
+    /// The loader of libraries that name none, a file of the root.
     #[arg(long, value_name = "PATH")]
     pub loader: Option<OsString>,
 }
@@ -118,12 +118,12 @@ pub struct Search {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
-    /// Say more: sizes, every candidate tried, notes.
+    /// Say more: rules, sizes, every candidate tried.
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
 
     /// Say nothing but what was asked for and errors.
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
 
     /// When to use colour.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::args::{Output, Search};
+use super::{Usage, words};
 use crate::job::{self, CaCerts, CheckTask, CollectTask, Data, LdCache, Placed, User, Zones};
 
 pub(super) const COLLECT_EXAMPLES: &str = "Examples:
@@ -181,9 +182,9 @@ pub(super) fn collect(
     contents: Contents,
     tree: Tree,
     epoch: Option<i64>,
-) -> Result<CollectTask, String> {
+) -> Result<CollectTask, Usage> {
     let Some(dist) = words.pop() else {
-        return Err("nothing to collect: the form is `depcollect PROGRAM... DIST`".into());
+        return Err(Usage::new("there is nothing to collect", "the form is `depcollect PROGRAM... DIST`"));
     };
     if words.is_empty() && listed.is_empty() && contents.include.is_empty() && !contents.has_data() {
         return Err(lonely(&dist));
@@ -228,18 +229,21 @@ pub(super) fn check(tree: PathBuf, programs: Vec<OsString>, strict: bool, format
 }
 
 /// One word is a program without a DIST far more often than a DIST alone.
-fn lonely(word: &OsString) -> String {
+fn lonely(word: &OsString) -> Usage {
     let word = word.to_string_lossy();
-    format!(
-        "no DIST: the form is `depcollect {word} DIST`\nhint: `depcollect list {word}` shows what it loads"
-    )
+    if let Some(known) = words::nearest(&word) {
+        return Usage::new(format!("there is no command `{word}`"), format!("there is `depcollect {known}`"));
+    }
+    let hint =
+        format!("the form is `depcollect {word} DIST`; to list what it loads: `depcollect list {word}`");
+    Usage::new(format!("`{word}` is one word, and DIST is missing"), hint)
 }
 
-fn link(typed: OsString) -> Result<(Vec<u8>, Vec<u8>), String> {
+fn link(typed: OsString) -> Result<(Vec<u8>, Vec<u8>), Usage> {
     let bytes = typed.into_vec();
     match bytes.iter().position(|&b| b == b'=') {
         Some(at) if at > 0 && at + 1 < bytes.len() => Ok((bytes[..at].to_vec(), bytes[at + 1..].to_vec())),
-        _ => Err(format!("--symlink wants LINK=TARGET, not `{}`", bytes.escape_ascii())),
+        _ => Err(Usage::from(format!("--symlink wants LINK=TARGET, not `{}`", bytes.escape_ascii()))),
     }
 }
 
@@ -252,7 +256,7 @@ impl Contents {
             || !(self.locale.is_empty() && self.mkdir.is_empty() && self.symlink.is_empty())
     }
 
-    fn data(&self) -> Result<Data, String> {
+    fn data(&self) -> Result<Data, Usage> {
         Ok(Data {
             ca_certs: self.ca_certs.as_ref().map(|file| match file.is_empty() {
                 true => CaCerts::OfRoot,
@@ -275,8 +279,19 @@ fn zones_of(typed: Vec<u8>) -> Zones {
 /// The user of the images that are called distroless.
 const NONROOT: u32 = 65532;
 
-fn user_of(typed: &[u8]) -> Result<User, String> {
-    let wrong = |why: &str| format!("--user wants NAME[:UID[:GID]], not `{}`: {why}", typed.escape_ascii());
+/// The number of a name that was typed alone.
+fn usual_id(name: &[u8]) -> u32 {
+    match name {
+        b"root" => 0,
+        b"nobody" => 65534,
+        _ => NONROOT,
+    }
+}
+
+fn user_of(typed: &[u8]) -> Result<User, Usage> {
+    let wrong = |why: &str| {
+        Usage::from(format!("--user wants NAME[:UID[:GID]], not `{}`: {why}", typed.escape_ascii()))
+    };
     let mut parts = typed.split(|&b| b == b':');
     let name = parts.next().unwrap_or_default();
     let name = if name.is_empty() { b"nonroot" } else { name };
@@ -289,7 +304,7 @@ fn user_of(typed: &[u8]) -> Result<User, String> {
         let number = std::str::from_utf8(part).ok().and_then(|text| text.parse::<u32>().ok());
         number.filter(|&n| n < u32::MAX).ok_or_else(|| wrong("UID and GID are numbers"))
     };
-    let uid = parts.next().map_or(Ok(NONROOT), number)?;
+    let uid = parts.next().map_or(Ok(usual_id(name)), number)?;
     let gid = parts.next().map_or(Ok(uid), number)?;
     if parts.next().is_some() {
         return Err(wrong("there is more than three parts"));
@@ -305,7 +320,7 @@ mod tests {
     fn users_are_a_name_and_numbers() {
         let show = |typed: &str| match user_of(typed.as_bytes()) {
             Ok(user) => format!("{}:{}:{}", user.name.escape_ascii(), user.uid, user.gid),
-            Err(why) => why.rsplit(": ").next().unwrap_or_default().to_owned(),
+            Err(why) => why.cause.rsplit(": ").next().unwrap_or_default().to_owned(),
         };
         for (typed, expected) in [
             ("", "nonroot:65532:65532"),
@@ -313,6 +328,8 @@ mod tests {
             ("app:1000", "app:1000:1000"),
             ("app:1000:0", "app:1000:0"),
             ("root:0:0", "root:0:0"),
+            ("root", "root:0:0"),
+            ("nobody", "nobody:65534:65534"),
             ("a:b", "UID and GID are numbers"),
             ("a:1:", "UID and GID are numbers"),
             ("a:1:2:3", "there is more than three parts"),

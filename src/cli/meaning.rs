@@ -2,24 +2,25 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "the edge where the environment and the working directory are read"
+    reason = "the edge where the environment and the working directory are read, and the two roots compared"
 )]
 
 use std::env;
 use std::ffi::OsString;
 use std::io::{IsTerminal, Read};
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::args::{self, Cli, Command, Search};
-use super::collecting;
-use crate::job::{Colours, Format, Job, Levels, LibraryPath, ListTask, Task};
+use super::{Usage, collecting};
+use crate::job::{Colours, Format, Job, LEVELS, Levels, LibraryPath, ListTask, Task};
 
 /// Where a foreign root has its programs.
 const USUAL_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What is to be done.
-pub fn job(cli: Cli) -> Result<Job, String> {
+pub fn job(cli: Cli) -> Result<Job, Usage> {
     let (task, search, output) = match cli.command {
         Command::List(list) => {
             let format = format_of(&list)?;
@@ -45,7 +46,15 @@ pub fn job(cli: Cli) -> Result<Job, String> {
         }
     };
     let collects = matches!(task, Task::Collect(_));
-    let is_own_root = search.root.as_ref().is_none_or(|root| root.as_os_str() == "/");
+    let is_own_root = search.root.as_deref().is_none_or(is_own);
+    let levels = match levels_of(search.hwcaps)? {
+        // An image is for more than the builder's processor.
+        Levels::Default if collects => Levels::All,
+        levels @ (Levels::Default | Levels::None | Levels::All | Levels::Named(_)) => levels,
+    };
+    if matches!(task, Task::Why { .. }) && levels == Levels::All {
+        return Err(Usage::new("`why` tells of one processor level at a time", one_of_levels()));
+    }
     let from_env = |name: &str| env::var_os(name).filter(|value| is_own_root && !value.is_empty());
     let library_path = match search.library_path {
         Some(list) => Some(LibraryPath::Typed(list.into_vec())),
@@ -61,10 +70,7 @@ pub fn job(cli: Cli) -> Result<Job, String> {
         // An image is not started with the builder's preloads.
         preload: from_env("LD_PRELOAD").filter(|_| !collects).map(OsString::into_vec),
         bind_now: from_env("LD_BIND_NOW").is_some(),
-        levels: match levels_of(search.hwcaps) {
-            Levels::Default if collects => Levels::All,
-            levels @ (Levels::Default | Levels::None | Levels::All | Levels::Named(_)) => levels,
-        },
+        levels,
         conf: !search.no_conf,
         loader: search.loader.map(OsString::into_vec),
         verbose: output.verbose > 0,
@@ -76,7 +82,7 @@ pub fn job(cli: Cli) -> Result<Job, String> {
 }
 
 /// The programs of `--from`: one a line.
-fn programs_of(from: &Path, nul: bool) -> Result<Vec<Vec<u8>>, String> {
+fn programs_of(from: &Path, nul: bool) -> Result<Vec<Vec<u8>>, Usage> {
     let read = match from.as_os_str().as_encoded_bytes() {
         b"-" => {
             let mut bytes = Vec::new();
@@ -89,13 +95,20 @@ fn programs_of(from: &Path, nul: bool) -> Result<Vec<Vec<u8>>, String> {
     Ok(bytes.split(|&b| b == end).filter(|word| !word.is_empty()).map(<[u8]>::to_vec).collect())
 }
 
-fn epoch() -> Result<Option<i64>, String> {
+fn epoch() -> Result<Option<i64>, Usage> {
     let Some(value) = env::var_os("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) else {
         return Ok(None);
     };
     let seconds = value.to_str().and_then(|text| text.parse::<i64>().ok()).filter(|&n| n >= 0);
-    let wrong = || format!("SOURCE_DATE_EPOCH is no number of seconds: `{}`", value.to_string_lossy());
+    let wrong =
+        || Usage::from(format!("SOURCE_DATE_EPOCH is no number of seconds: `{}`", value.to_string_lossy()));
     seconds.map(Some).ok_or_else(wrong)
+}
+
+/// `//`, `/.` and `/proc/self/root` are `/` as well.
+fn is_own(root: &Path) -> bool {
+    let id = |path: &Path| path.metadata().map(|meta| (meta.dev(), meta.ino())).ok();
+    id(root).is_some_and(|root| Some(root) == id(Path::new("/")))
 }
 
 fn threads() -> usize {
@@ -105,7 +118,7 @@ fn threads() -> usize {
 /// Walking a tree does not get faster with more.
 const MOST_THREADS: usize = 8;
 
-fn format_of(list: &args::List) -> Result<Format, String> {
+fn format_of(list: &args::List) -> Result<Format, Usage> {
     let format = match list.format {
         Some(args::Format::Ldd) => Format::Ldd,
         Some(args::Format::Tree) => Format::Tree,
@@ -117,20 +130,31 @@ fn format_of(list: &args::List) -> Result<Format, String> {
         None => Format::Ldd,
     };
     if list.nul && !matches!(format, Format::Paths { .. }) {
-        return Err("-0 goes with --format paths only".into());
+        return Err("`-0` goes with `--format paths` only".to_owned().into());
     }
     Ok(format)
 }
 
-fn levels_of(typed: Option<OsString>) -> Levels {
-    let Some(typed) = typed.map(OsString::into_vec) else { return Levels::Default };
+fn levels_of(typed: Option<OsString>) -> Result<Levels, Usage> {
+    let Some(typed) = typed.map(OsString::into_vec) else { return Ok(Levels::Default) };
     match typed.as_slice() {
-        b"all" => Levels::All,
-        b"none" | b"" => Levels::None,
-        list => Levels::Named(
-            list.split(|b| matches!(b, b',' | b':')).filter(|n| !n.is_empty()).map(<[u8]>::to_vec).collect(),
-        ),
+        b"all" => return Ok(Levels::All),
+        b"none" | b"" => return Ok(Levels::None),
+        _ => {}
     }
+    let names = typed.split(|b| matches!(b, b',' | b':')).filter(|name| !name.is_empty());
+    let names: Vec<Vec<u8>> = names.map(<[u8]>::to_vec).collect();
+    match names.iter().find(|name| !LEVELS.iter().any(|level| level.as_bytes() == name.as_slice())) {
+        Some(strange) => {
+            let strange = String::from_utf8_lossy(strange);
+            Err(Usage::new(format!("`--hwcaps` knows no level `{strange}`"), one_of_levels() + ", all"))
+        }
+        None => Ok(Levels::Named(names)),
+    }
+}
+
+fn one_of_levels() -> String {
+    format!("levels are {}; or none", LEVELS.join(", "))
 }
 
 fn colours(when: args::Colour) -> Colours {

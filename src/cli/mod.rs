@@ -5,6 +5,7 @@ mod args;
 mod collecting;
 mod cpu;
 mod meaning;
+mod usage;
 mod words;
 
 use clap::Parser;
@@ -12,8 +13,9 @@ use clap::Parser;
 pub use args::Cli;
 pub use cpu::this_machine;
 pub use meaning::job;
+pub use usage::Usage;
 
-/// The arguments of this process, understood or explained.
-pub fn parse() -> Cli {
-    Cli::parse_from(words::with_command(std::env::args_os().collect()))
+/// The arguments of this process, or what clap says of them.
+pub fn parse() -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(words::with_command(std::env::args_os().collect()))
 }

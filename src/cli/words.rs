@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-const COMMANDS: [&str; 4] = ["collect", "list", "why", "check"];
+const COMMANDS: [&str; 5] = ["collect", "list", "why", "check", "help"];
 
 /// Options whose value is the next word. A test compares them with clap's.
 const VALUED: [&str; 16] = [
@@ -28,11 +28,39 @@ const VALUED: [&str; 16] = [
 
 /// The arguments with the command first, as clap wants it.
 pub(super) fn with_command(mut args: Vec<OsString>) -> Vec<OsString> {
-    let Some(at) = first_word(&args) else { return args };
+    let Some(at) = first_word(&args) else {
+        let is_alone = |arg: &OsString| matches!(arg.as_bytes(), b"-h" | b"--help" | b"-V" | b"--version");
+        if args.len() > 1 && !args[1..].iter().any(is_alone) {
+            args.insert(1, "collect".into());
+        }
+        return args;
+    };
     let is_command = COMMANDS.iter().any(|command| args[at] == *command);
     let command = if is_command { args.remove(at) } else { "collect".into() };
     args.insert(1, command);
     args
+}
+
+/// The command that a word is likely meant to be.
+pub(super) fn nearest(word: &str) -> Option<&'static str> {
+    let near =
+        |command: &&&str| command.starts_with(&word[..word.len().min(1)]) && distance(command, word) <= 2;
+    COMMANDS.iter().filter(|_| word.is_ascii()).find(near).copied()
+}
+
+/// How many letters are to be changed, put in or taken away.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.bytes().enumerate() {
+        let mut above = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.bytes().enumerate() {
+            let swapped = above + usize::from(from != to);
+            above = row[j + 1];
+            row[j + 1] = swapped.min(above + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
 }
 
 fn first_word(args: &[OsString]) -> Option<usize> {
@@ -75,7 +103,7 @@ mod tests {
             ("-- list /dist", "collect -- list /dist"),
             ("- /dist", "collect - /dist"),
             ("--version", "--version"),
-            ("--root", "--root"),
+            ("--root", "collect --root"),
             ("", ""),
         ] {
             let words = ["depcollect"].into_iter().chain(typed.split_whitespace());

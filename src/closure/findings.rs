@@ -81,7 +81,7 @@ fn missing(
         code: "missing",
         subject: edge.name.to_vec(),
         message: [words, b" (needed by ", needed_by, b")"].concat(),
-        hint: hints::for_missing(session, closure, edge, miss),
+        hint: hints::for_missing(session, runtime, closure, edge, miss),
     }
 }
 
@@ -103,19 +103,23 @@ fn library_path_mattered(closure: &Closure) -> Option<Finding> {
         severity: Severity::Note,
         code: "library-path",
         subject: closure.program.clone(),
-        message: format!("{count} of its libraries were found through LD_LIBRARY_PATH").into_bytes(),
+        message: match count {
+            1 => b"1 of its libraries was found through LD_LIBRARY_PATH".to_vec(),
+            _ => format!("{count} of its libraries were found through LD_LIBRARY_PATH").into_bytes(),
+        },
         hint: None,
     })
 }
 
-pub(super) fn no_loader(program: &Program) -> Finding {
-    Finding {
-        severity: Severity::Error,
-        code: "no-loader",
-        subject: program.path.clone(),
-        message: b"it names no interpreter, and the root has no loader for its machine".to_vec(),
-        hint: Some(b"--loader PATH names the one to ask".to_vec()),
-    }
+pub(super) fn no_loader(session: &Session<'_>, program: &Program) -> Finding {
+    let (message, hint) = match &session.settings.loader {
+        Some(path) => ([b"`", &path[..], b"` of --loader is no loader for its machine"].concat(), None),
+        None => (
+            b"it names no interpreter, and the root has no loader for its machine".to_vec(),
+            Some(b"--loader PATH names the one to ask".to_vec()),
+        ),
+    };
+    Finding { severity: Severity::Error, code: "no-loader", subject: program.path.clone(), message, hint }
 }
 
 /// The kernel's words, or ours where it has none.
@@ -156,7 +160,7 @@ pub fn glibc_words(name: &[u8], miss: &Miss, class: Class) -> &'static str {
         Class::Elf32 if miss.other_class => return "wrong ELF class: ELFCLASS64",
         Class::Elf64 | Class::Elf32 => {}
     }
-    match miss.tried.last().map(|tried| tried.obstacle).filter(|_| name.contains(&b'/')) {
+    match miss.last.filter(|_| name.contains(&b'/')) {
         Some(Obstacle::Unreadable) => "cannot open shared object file: Permission denied",
         Some(Obstacle::NotDirectory | Obstacle::NoDirectory(20)) => {
             "cannot open shared object file: Error 20"
@@ -173,7 +177,7 @@ pub fn musl_words(name: &[u8], miss: &Miss) -> &'static str {
         256.. if !name.contains(&b'/') => return "No error information",
         _ => {}
     }
-    match miss.tried.last().map(|tried| tried.obstacle) {
+    match miss.last {
         Some(Obstacle::Directory) => "Is a directory",
         Some(Obstacle::LinkLoop) => "Symbolic link loop",
         Some(Obstacle::Unreadable) => "Permission denied",

@@ -8,38 +8,36 @@ use std::sync::Arc;
 
 mod paths;
 
-use super::lists::Lists;
+use super::lists::Chains;
 use super::search::{Answer, SearchKey};
 use super::session::ListNo;
 use super::{
-    Closure, Death, Edge, How, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Want,
-    versions,
+    Closure, Death, Edge, How, LDSO, Object, ObjectId, Outcome, PROGRAM, Program, Role, Runtime, Session,
+    Slot, Want, versions,
 };
 use crate::elf::{AskKind, Facts};
+use crate::finding::{Finding, Severity};
 use crate::intern::{Map, Marks, Name};
-use crate::loader::{ChainLink, Launch, Version, glibc, machine, token};
+use crate::loader::{Launch, Version, WAITS, glibc, machine, token};
 use crate::root::FileId;
 
-const PROGRAM: ObjectId = ObjectId(0);
-const LDSO: ObjectId = ObjectId(1);
 /// In the table of names: the kernel's object, which has no file.
 const VDSO: u32 = u32::MAX;
-/// Where filters go round in circles, ld.so itself does not end.
-const MOST_FORGOTTEN: u32 = 200;
+/// In the same table: whoever answered to it was forgotten.
+const NOBODY: u32 = u32::MAX - 1;
+/// More loads of files that were loaded before are no program's: where filters go
+/// round in circles, ld.so itself does not end.
+const MOST_RELOADS: u32 = 4000;
 
-pub(super) fn walk(
-    session: &mut Session<'_>,
-    program: &Program,
-    runtime: &Rc<Runtime>,
-    closure: &mut Closure,
-) {
-    let mut walk = Walk::new(session, program, runtime, closure);
+pub(super) fn walk(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure: &mut Closure) {
+    let mut walk = Walk::new(session, runtime, closure);
     walk.start();
     if !walk.closure.is_apart {
         walk.audits();
         walk.preloads();
     }
     walk.breadth_first();
+    walk.assert_program_first();
     walk.place_ldso();
     walk.end();
     versions::check(session, closure);
@@ -61,26 +59,23 @@ struct Walk<'w, 'a> {
     is_reached: Vec<bool>,
     /// Its own requests were made.
     is_done: Vec<bool>,
-    lists: Vec<Lists>,
+    chains: Vec<Chains>,
     is_dead: bool,
-    /// How often an object went before the program, where ld.so does not know it
-    /// any more and loads it again.
-    forgotten: u32,
+    /// It stands before the program, where ld.so does not know it any more: asked
+    /// for again, it is loaded again.
+    is_forgotten: Vec<bool>,
+    /// How often that has happened.
+    reloads: u32,
 }
 
 impl<'w, 'a> Walk<'w, 'a> {
-    fn new(
-        session: &'w mut Session<'a>,
-        program: &Program,
-        runtime: &Rc<Runtime>,
-        closure: &'w mut Closure,
-    ) -> Self {
+    fn new(session: &'w mut Session<'a>, runtime: &Rc<Runtime>, closure: &'w mut Closure) -> Self {
         let launch = session.settings.launch;
         let mut known = std::mem::take(&mut session.marks);
         known.clear();
         Walk {
             runtime_no: session.runtime_no(runtime),
-            secure: program.is_secure(launch),
+            secure: closure.is_secure,
             session,
             closure,
             runtime: Rc::clone(runtime),
@@ -91,9 +86,10 @@ impl<'w, 'a> Walk<'w, 'a> {
             reached: vec![PROGRAM],
             is_reached: Vec::new(),
             is_done: Vec::new(),
-            lists: Vec::new(),
+            chains: Vec::new(),
             is_dead: false,
-            forgotten: 0,
+            is_forgotten: Vec::new(),
+            reloads: 0,
         }
     }
 
@@ -105,36 +101,26 @@ impl<'w, 'a> Walk<'w, 'a> {
     /// names before any file is searched for.
     fn start(&mut self) {
         // Started as `ld.so PROG` it has its own path, and answers to PT_INTERP.
-        let path = Arc::clone(&self.runtime.path);
         let interp = self.closure.object(PROGRAM).found.facts().interp().map(Arc::from);
-        let name: Arc<[u8]> = interp.unwrap_or_else(|| Arc::clone(&path));
-        self.closure.objects.push(Object {
-            role: Role::Interpreter,
-            path,
-            found: self.runtime.found.clone(),
-            names: vec![Arc::clone(&name)],
-            wanted_by: Some(PROGRAM),
-            rule: None,
-        });
-        let outcome = Outcome::Found { to: LDSO, how: How::Builtin };
-        self.closure.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
+        let name: Arc<[u8]> = interp.unwrap_or_else(|| Arc::clone(&self.runtime.path));
+        self.closure.add_loader(&self.runtime, name);
         self.is_reached = vec![true, false];
         self.is_done = vec![false, true];
         self.learn_loaded();
-        for id in [PROGRAM, LDSO] {
-            let lists = self.lists_of(id);
-            self.lists.push(lists);
-        }
+        let chains = self.chains_of(PROGRAM);
+        self.chains = vec![chains, Chains::EMPTY];
         self.library_path = self.library_path();
     }
 
-    /// Fills the tables of names and inodes anew, in the order of ld.so's list.
-    /// What a filter put before the program is not in that list: asked for
-    /// again, it is loaded again.
+    /// Fills the tables of names and inodes anew, in the order of ld.so's list,
+    /// which begins with the program.
     fn learn_loaded(&mut self) {
         self.known.clear();
         self.inodes = Map::default();
-        let loaded: Vec<ObjectId> = self.closure.loaded().skip_while(|id| *id != PROGRAM).collect();
+        self.is_forgotten = vec![false; self.closure.objects.len()];
+        let before: Vec<ObjectId> = self.closure.loaded().take_while(|id| *id != PROGRAM).collect();
+        let loaded: Vec<ObjectId> = self.closure.loaded().skip(before.len()).collect();
+        before.iter().for_each(|id| self.is_forgotten[id.0 as usize] = true);
         self.learn(PROGRAM);
         self.learn(LDSO);
         let vdso = self.session.names.intern(machine::vdso_name(&self.runtime.target).as_bytes());
@@ -148,20 +134,35 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     fn learn(&mut self, id: ObjectId) {
+        for name in self.names_of(id) {
+            self.learn_name(name, id.0);
+        }
+    }
+
+    fn names_of(&mut self, id: ObjectId) -> Vec<Name> {
         let object = self.closure.object(id);
         let own = self.l_name(id).to_vec();
         let mut names = vec![self.session.names.intern(&own)];
         names.extend(object.names.iter().map(|name| self.session.names.intern(name)));
         names.extend(object.found.facts().soname().map(|name| self.session.names.intern(name)));
-        for name in names {
-            self.learn_name(name, id.0);
-        }
+        names
+    }
+
+    fn answers_to(&self, id: ObjectId, name: &[u8]) -> bool {
+        let object = self.closure.object(id);
+        self.l_name(id) == name
+            || object.names.iter().any(|known| **known == *name)
+            || object.found.facts().soname() == Some(name)
     }
 
     fn learn_name(&mut self, name: Name, value: u32) {
-        if self.known.get(name).is_none() {
+        if self.owner_of(name).is_none() {
             self.known.set(name, value);
         }
+    }
+
+    fn owner_of(&self, name: Name) -> Option<u32> {
+        self.known.get(name).filter(|owner| *owner != NOBODY)
     }
 
     fn breadth_first(&mut self) {
@@ -217,20 +218,65 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
         self.reached.insert(*at, to);
         *at += 1;
+        if to != LDSO {
+            self.put_before(to, owner);
+        }
+    }
+
+    /// In ld.so's list.
+    fn put_before(&mut self, to: ObjectId, owner: ObjectId) {
         let order = &mut self.closure.order;
         order.retain(|slot| *slot != Slot::Object(to));
         let before = order.iter().position(|slot| *slot == Slot::Object(owner)).unwrap_or(order.len());
-        if to != LDSO {
-            order.insert(before, Slot::Object(to));
+        order.insert(before, Slot::Object(to));
+        let is_before_program = order[before..].contains(&Slot::Object(PROGRAM));
+        match to {
+            PROGRAM => self.learn_loaded(),
+            _ if is_before_program => self.forget(to),
+            _ => self.move_up(to),
         }
-        if order[before..].contains(&Slot::Object(PROGRAM)) {
-            self.forgotten += 1;
+    }
+
+    /// It went before the program: its names are those of the next that has them.
+    fn forget(&mut self, to: ObjectId) {
+        self.is_forgotten[to.0 as usize] = true;
+        for name in self.names_of(to) {
+            if self.known.get(name) == Some(to.0) {
+                let text = self.session.names.text(name);
+                let next = self
+                    .closure
+                    .loaded()
+                    .find(|id| !self.is_forgotten[id.0 as usize] && self.answers_to(*id, &text));
+                self.known.set(name, next.map_or(NOBODY, |id| id.0));
+            }
         }
-        if self.forgotten > MOST_FORGOTTEN {
-            let outcome = death(name, "is loaded for ever: filters go round in circles", false);
-            self.edge(owner, want, Arc::from(name), outcome);
+    }
+
+    /// It stands earlier in the list now: of its names it may be the first.
+    fn move_up(&mut self, to: ObjectId) {
+        for name in self.names_of(to) {
+            let owner = self.owner_of(name).unwrap_or(to.0);
+            let is_first = |id: &ObjectId| id.0 == owner || *id == to;
+            let is_always_first = [PROGRAM.0, LDSO.0, VDSO].contains(&owner);
+            if !is_always_first && self.closure.loaded().find(is_first) == Some(to) {
+                self.known.set(name, to.0);
+            }
         }
-        self.learn_loaded();
+    }
+
+    /// Of the order of symbol look-up, until BZ #16272 was mended in 2.32.
+    fn assert_program_first(&mut self) {
+        if self.reached[0] == PROGRAM || self.runtime.about(self.session.root).version >= Version(2, 32) {
+            return;
+        }
+        self.is_dead = true;
+        self.closure.findings.push(Finding {
+            severity: Severity::Error,
+            code: "filter-assertion",
+            subject: self.closure.program.clone(),
+            message: b"Assertion `map->l_searchlist.r_list[0] == map' failed!".to_vec(),
+            hint: Some(b"before 2.32, ld.so starts no program that is a filter itself".to_vec()),
+        });
     }
 
     /// Where ld.so was asked for, behind what precedes it in look-up order.
@@ -264,7 +310,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         };
         let number = self.session.names.intern(&name);
         let text = self.session.names.text(number);
-        let outcome = match self.known.get(number) {
+        let outcome = match self.owner_of(number) {
             Some(VDSO) => Outcome::Vdso,
             Some(LDSO_NUMBER) => Outcome::Found { to: LDSO, how: How::Builtin },
             Some(to) => Outcome::Found { to: ObjectId(to), how: How::AlreadyLoaded },
@@ -338,7 +384,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         let key = SearchKey {
             runtime: self.runtime_no,
             name,
-            chain: self.chain_of(from),
+            chain: self.chains[from.0 as usize].own,
             library_path: self.library_path,
             nodeflib: self.closure.object(from).found.facts().nodeflib(),
             trusted_only: self.secure && is_preload,
@@ -346,14 +392,20 @@ impl<'w, 'a> Walk<'w, 'a> {
         let answer = self.session.search(key);
         let (path, found, rule) = match &*answer {
             Answer::Found { path, found, rule } => (path, found, *rule),
-            Answer::Missing(miss) => return Outcome::Missing(Arc::clone(miss)),
-            Answer::Dies { path, words } => return death(path, words, is_forgiven),
+            Answer::Missing(miss) => return Outcome::Missing(self.session.with_tried(&key, miss)),
+            Answer::Dies { path, words } => return death(path, words, is_forgiven && *words != WAITS),
         };
         if let Some(&to) = self.inodes.get(&found.file.stat.id) {
-            return Outcome::Found { to, how: How::SameFile(rule) };
+            if !self.is_forgotten[to.0 as usize] {
+                return Outcome::Found { to, how: How::SameFile(rule) };
+            }
+            self.reloads += 1;
         }
         if let Some(words) = self.refusal(found.facts()) {
             return death(&self.session.names.text(number), words, is_forgiven);
+        }
+        if self.reloads > MOST_RELOADS {
+            return death(path, "is loaded for ever: filters go round in circles", false);
         }
         let to = ObjectId(self.closure.objects.len() as u32);
         let role = match want {
@@ -375,8 +427,9 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.closure.order.push(Slot::Object(to));
         self.is_reached.push(false);
         self.is_done.push(false);
-        let lists = self.lists_of(to);
-        self.lists.push(lists);
+        self.is_forgotten.push(false);
+        let chains = self.chains_of(to);
+        self.chains.push(chains);
         self.learn(to);
         Outcome::Found { to, how: How::Opened(rule) }
     }
@@ -448,12 +501,10 @@ impl<'w, 'a> Walk<'w, 'a> {
         let number = self.session.names.intern(name);
         let Some(opened) = self.name_to_open(PROGRAM, Want::Audit, number) else { return };
         // Nobody asks for it: of all lists, only the program's RPATH counts.
-        let rpath = self.lists[PROGRAM.0 as usize].rpath.clone();
-        let link = ChainLink { above: 0, rpath, runpath: None };
         let key = SearchKey {
             runtime: self.runtime_no,
             name: opened,
-            chain: self.session.chain_no(if link.rpath.is_empty() { Vec::new() } else { vec![link] }),
+            chain: self.chains[PROGRAM.0 as usize].inherited,
             library_path: self.library_path,
             nodeflib: false,
             trusted_only: self.secure,
@@ -461,12 +512,12 @@ impl<'w, 'a> Walk<'w, 'a> {
         let outcome = match &*self.session.search(key) {
             Answer::Found { path, found, .. } => {
                 let program = Program { path: path.to_vec(), found: found.clone() };
-                let closure = super::start::close_apart(self.session, &program, &self.runtime);
+                let closure = super::start::close_apart(self.session, &program, &self.runtime, self.secure);
                 self.closure.audits.push(closure);
                 Outcome::Apart
             }
-            Answer::Missing(miss) => Outcome::Missing(Arc::clone(miss)),
-            Answer::Dies { path, words } => death(path, words, true),
+            Answer::Missing(miss) => Outcome::Missing(self.session.with_tried(&key, miss)),
+            Answer::Dies { path, words } => death(path, words, *words != WAITS),
         };
         let text = self.session.names.text(number);
         self.edge(PROGRAM, Want::Audit, text, outcome);

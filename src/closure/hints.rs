@@ -1,18 +1,26 @@
 //! Where a missing library exists elsewhere in the root, and which option would
-//! find it there. Looked up once a run, and only if something is missing.
+//! find it there. Looked up only if something is missing.
 
-use super::{Closure, Edge, Miss, Session};
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::search::sight_of;
+use super::{Closure, Edge, Miss, Runtime, Session};
 use crate::intern::Map;
+use crate::loader::Obstacle;
 use crate::path::dirname;
-use crate::root::{DirId, ItemKind, Root, resolve_dir};
+use crate::root::{Child, DirId, ItemKind, Root, resolve_dir};
 
-/// Every name that looks like a library's, with its directory: what a walk over
-/// the usual places has seen.
+/// Every name that looks like a library's, with its directory: what a walk has
+/// seen.
 #[derive(Debug, Default)]
 pub struct Elsewhere {
-    sorted: Vec<(Vec<u8>, Vec<u8>)>,
+    sorted: Vec<(Vec<u8>, Arc<[u8]>)>,
     /// `/lib` is often another name of `/usr/lib`.
     visited: Map<DirId, ()>,
+    /// Directories that could not be read.
+    unread: Vec<Vec<u8>>,
 }
 
 /// Where libraries are installed by people and packages.
@@ -22,13 +30,32 @@ const PLACES: [&[u8]; 8] =
 /// hint must not cost more than the answer: trees of data go much deeper.
 const DEEPEST: usize = 4;
 const MOST_NAMES: usize = 200_000;
+const MOST_DIRS: usize = 20_000;
 
 impl Elsewhere {
-    pub fn look(root: &dyn Root, also: Option<&[u8]>) -> Elsewhere {
+    /// The usual places, the same for every program.
+    pub fn of_places(root: &dyn Root) -> Elsewhere {
         let mut found = Elsewhere::default();
-        for place in PLACES.into_iter().chain(also) {
-            if let Ok((dir, _)) = resolve_dir(root, DirId::TOP, place) {
-                found.collect(root, dir, DEEPEST);
+        for place in PLACES {
+            match resolve_dir(root, DirId::TOP, place) {
+                Ok((dir, _)) => found.collect(root, dir, DEEPEST),
+                Err(error) => found.cannot_read(place.to_vec(), &error),
+            }
+        }
+        found.sorted.sort_unstable();
+        found
+    }
+
+    /// The directory of a program, and those called `lib…` next to that.
+    pub fn beside(root: &dyn Root, dir: DirId) -> Elsewhere {
+        let mut found = Elsewhere::default();
+        found.collect(root, dir, DEEPEST);
+        let above = root.parent(dir);
+        for item in root.list(above).unwrap_or_default() {
+            if item.name.starts_with(b"lib")
+                && let Ok((lib, _)) = resolve_dir(root, above, &item.name)
+            {
+                found.collect(root, lib, DEEPEST);
             }
         }
         found.sorted.sort_unstable();
@@ -36,37 +63,47 @@ impl Elsewhere {
     }
 
     fn collect(&mut self, root: &dyn Root, dir: DirId, depth: usize) {
-        if self.visited.insert(dir, ()).is_some() {
+        if self.visited.len() >= MOST_DIRS || self.visited.insert(dir, ()).is_some() {
             return;
         }
-        let Ok(items) = root.list(dir) else { return };
-        let path = root.real_path(dir);
+        let path: Arc<[u8]> = Arc::from(root.real_path(dir).as_bytes());
+        let items = match root.list(dir) {
+            Ok(items) => items,
+            Err(error) => return self.cannot_read(path.to_vec(), &error),
+        };
         for item in items {
             let looks_like_one = item.name.windows(3).any(|part| part == b".so");
             match item.kind {
                 ItemKind::File | ItemKind::Link if looks_like_one && self.sorted.len() < MOST_NAMES => {
-                    self.sorted.push((item.name, path.as_bytes().to_vec()));
+                    self.sorted.push((item.name, Arc::clone(&path)));
                 }
-                ItemKind::Dir if depth > 0 => {
-                    if let Ok(crate::root::Child::Dir(below)) = root.child(dir, &item.name) {
-                        self.collect(root, below, depth - 1);
-                    }
-                }
+                ItemKind::Dir if depth > 0 => match root.child(dir, &item.name) {
+                    Ok(Child::Dir(below)) => self.collect(root, below, depth - 1),
+                    Ok(Child::Link(_) | Child::Leaf) => {}
+                    Err(error) => self.cannot_read([&path[..], b"/", &item.name].concat(), &error),
+                },
                 ItemKind::File | ItemKind::Link | ItemKind::Dir | ItemKind::Special => {}
             }
         }
     }
 
+    fn cannot_read(&mut self, path: Vec<u8>, error: &io::Error) {
+        if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
+            self.unread.push(path);
+        }
+    }
+
     /// The directories that hold a name, sorted.
-    pub fn of(&self, name: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    pub fn of(&self, name: &[u8]) -> impl Iterator<Item = Arc<[u8]>> {
         let start = self.sorted.partition_point(|(known, _)| known.as_slice() < name);
         let end = self.sorted.partition_point(|(known, _)| known.as_slice() <= name);
-        self.sorted[start..end].iter().map(|(_, dir)| dir.as_slice())
+        self.sorted[start..end].iter().map(|(_, dir)| Arc::clone(dir))
     }
 }
 
 pub(super) fn for_missing(
     session: &mut Session<'_>,
+    runtime: &Runtime,
     closure: &Closure,
     edge: &Edge,
     miss: &Miss,
@@ -79,11 +116,77 @@ pub(super) fn for_missing(
     if edge.name.contains(&b'/') {
         return None;
     }
-    let beside = dirname(&closure.program).filter(|dir| dir.len() > 1);
-    let elsewhere = session.files.elsewhere.get_or_init(|| Elsewhere::look(session.root, beside));
-    let tried = |dir: &&[u8]| !miss.tried.iter().any(|t| dirname(&t.path) == Some(*dir));
-    // Of several places, the one that is nearest to whoever asks.
-    let nearness = |dir: &&[u8]| dir.iter().zip(&closure.program).take_while(|(a, b)| a == b).count();
-    let dir = elsewhere.of(&edge.name).filter(tried).rev().max_by_key(nearness)?;
-    Some([b"it exists in `", dir, b"`: --library-path ", dir, b" would find it"].concat())
+    let mut dirs: Vec<Arc<[u8]>> = session.places().of(&edge.name).collect();
+    let mut unread = session.places().unread.clone();
+    for beside in session.beside(closure) {
+        dirs.extend(beside.of(&edge.name));
+        unread.extend_from_slice(&beside.unread);
+    }
+    dirs.sort_unstable();
+    dirs.dedup();
+    in_one_of(session, runtime, closure, &edge.name, &dirs).or_else(|| {
+        let first = unread.first()?;
+        Some([b"`", &first[..], b"` could not be read: it may be there"].concat())
+    })
+}
+
+/// Of several places, the one that is nearest to the program.
+fn in_one_of(
+    session: &mut Session<'_>,
+    runtime: &Runtime,
+    closure: &Closure,
+    name: &[u8],
+    dirs: &[Arc<[u8]>],
+) -> Option<Vec<u8>> {
+    let program = session.absolute(&closure.program);
+    let nearness = |dir: &[u8]| dir.iter().zip(&program).take_while(|(a, b)| a == b).count();
+    let mut judged: Vec<(Option<Obstacle>, &[u8])> =
+        dirs.iter().map(|dir| (session.judge(runtime, dir, name), &dir[..])).collect();
+    judged.sort_by_key(|(obstacle, dir)| (obstacle.is_some(), std::cmp::Reverse(nearness(dir))));
+    let (obstacle, dir) = *judged.first()?;
+    let why_not: &[u8] = match obstacle {
+        None if closure.is_secure => b", where a program with setuid or capabilities does not look",
+        // A list of several directories is meant by these.
+        None if dir.iter().any(|b| matches!(b, b':' | b';' | b'\n')) => b"",
+        None => {
+            return Some([b"it exists in `", dir, b"`: --library-path ", dir, b" would find it"].concat());
+        }
+        Some(Obstacle::OtherClass) => b", but of the other ELF class",
+        Some(Obstacle::OtherMachine | Obstacle::OtherOrder(_)) => b", but for another machine",
+        Some(_) => return None,
+    };
+    Some([b"it exists in `", dir, b"`", why_not].concat())
+}
+
+impl Session<'_> {
+    fn places(&self) -> &Elsewhere {
+        self.files.elsewhere.get_or_init(|| Elsewhere::of_places(self.root))
+    }
+
+    /// What lies beside a program, where it was named and where it really is.
+    fn beside(&mut self, closure: &Closure) -> Vec<Rc<Elsewhere>> {
+        let named = dirname(&closure.program).unwrap_or(b".");
+        let named = resolve_dir(self.root, self.cwd, named).ok().map(|(dir, _)| dir);
+        let mut dirs: Vec<DirId> = named.into_iter().chain([closure.objects[0].found.dir]).collect();
+        dirs.dedup();
+        // Beside a program in `/` is everything.
+        dirs.retain(|dir| *dir != DirId::TOP);
+        dirs.into_iter().map(|dir| self.beside_dir(dir)).collect()
+    }
+
+    fn beside_dir(&mut self, dir: DirId) -> Rc<Elsewhere> {
+        if let Some(known) = self.besides.get(&dir) {
+            return Rc::clone(known);
+        }
+        let found = Rc::new(Elsewhere::beside(self.root, dir));
+        self.besides.insert(dir, Rc::clone(&found));
+        found
+    }
+
+    /// What the loader would make of a file, had it looked there.
+    fn judge(&mut self, runtime: &Runtime, dir: &[u8], name: &[u8]) -> Option<Obstacle> {
+        let seen = self.look(&[dir, b"/"].concat(), name);
+        let root = self.root;
+        runtime.family.judge(sight_of(&seen), &runtime.target, &mut || runtime.about(root))
+    }
 }

@@ -1,50 +1,55 @@
-//! RPATH and RUNPATH of a process: each object's own lists, and the chain of
-//! them that counts for a requester.
+//! RPATH and RUNPATH of a process: the chain of path lists that counts for a
+//! requester. What two objects inherit from the same one is held once.
 
-use std::cell::OnceCell;
+use super::Session;
+use super::session::{ChainNo, ListNo};
+use crate::loader::{ChainLink, Dir, PathTag};
 
-use super::ObjectId;
-use super::session::ChainNo;
-use crate::loader::{ChainLink, Dir};
-
-/// The lists of one object, expanded.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Lists {
-    /// Effective DT_RPATH: none for an object that has DT_RUNPATH as well.
-    pub(super) rpath: Vec<Dir>,
-    pub(super) runpath: Option<Vec<Dir>>,
-    pub(super) chain: OnceCell<ChainNo>,
+/// What counts for the requests of an object, and what those below it inherit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chains {
+    pub(super) own: ChainNo,
+    pub(super) inherited: ChainNo,
 }
 
-/// What counts for a requester of glibc: its RUNPATH and nothing else, or the
-/// RPATH of itself, of whoever wanted it, and so on, and at last the program's.
-/// The chain goes on *through* an object with RUNPATH, which adds nothing.
-pub(super) fn chain(
-    lists: &[Lists],
-    requester: ObjectId,
-    wanted_by: impl Fn(ObjectId) -> Option<ObjectId>,
-) -> Vec<ChainLink> {
-    let own = &lists[requester.0 as usize];
-    if own.runpath.is_some() {
-        return vec![ChainLink { above: 0, rpath: Vec::new(), runpath: own.runpath.clone() }];
-    }
-    let mut links = Vec::new();
-    let mut at = Some(requester);
-    let mut above = 0;
-    let mut last = requester;
-    while let Some(id) = at {
-        push(&mut links, above, &lists[id.0 as usize].rpath);
-        (last, at) = (id, wanted_by(id));
-        above += 1;
-    }
-    if last != ObjectId(0) {
-        push(&mut links, above, &lists[0].rpath);
-    }
-    links
+/// One link; those above it follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Link {
+    /// How many steps above the last link, or the requester.
+    steps: u32,
+    tag: PathTag,
+    dirs: ListNo,
+    rest: ChainNo,
 }
 
-fn push(links: &mut Vec<ChainLink>, above: u32, rpath: &[Dir]) {
-    if !rpath.is_empty() {
-        links.push(ChainLink { above, rpath: rpath.to_vec(), runpath: None });
+impl Chains {
+    pub(super) const EMPTY: Chains = Chains { own: ChainNo::EMPTY, inherited: ChainNo::EMPTY };
+}
+
+impl Session<'_> {
+    /// A requester's own list, in front of those above it. A list that names no
+    /// directory is a link where its presence matters.
+    pub(super) fn chain_with(&mut self, tag: PathTag, dirs: Vec<Dir>, rest: ChainNo) -> ChainNo {
+        let link = Link { steps: 0, tag, dirs: self.list_no(dirs), rest };
+        self.chain_no(link)
+    }
+
+    /// A chain as the object below sees it.
+    pub(super) fn one_down(&mut self, chain: ChainNo) -> ChainNo {
+        match self.link(chain) {
+            Some(link) => self.chain_no(Link { steps: link.steps + 1, ..link }),
+            None => ChainNo::EMPTY,
+        }
+    }
+
+    /// The whole chain, nearest first.
+    pub(super) fn chain(&self, chain: ChainNo) -> Vec<ChainLink> {
+        let mut above = 0;
+        let links = std::iter::successors(self.link(chain), |link| self.link(link.rest));
+        let spelled = links.map(|Link { steps, tag, dirs, .. }| {
+            above += steps;
+            ChainLink { above, tag, dirs: self.list(dirs) }
+        });
+        spelled.collect()
     }
 }

@@ -23,6 +23,7 @@ mod lists;
 mod musl;
 mod relocation;
 mod runtime;
+pub mod scout;
 mod search;
 mod session;
 mod start;
@@ -41,6 +42,8 @@ pub use start::{NotAProgram, Program, close, open_program};
 #[derive(Debug)]
 pub struct File {
     pub stat: Stat,
+    /// A program that starts with capabilities of its own.
+    pub gains_capabilities: bool,
     pub elf: Result<Facts, Unfit>,
 }
 
@@ -58,6 +61,10 @@ pub struct Found {
 /// An index into [`Closure::objects`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId(pub u32);
+
+/// Every closure's first object, and the loader that a walk puts behind it.
+const PROGRAM: ObjectId = ObjectId(0);
+const LDSO: ObjectId = ObjectId(1);
 
 /// What an object is in a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -140,7 +147,12 @@ pub enum Outcome {
 /// What was tried for a name that was not found.
 #[derive(Debug, Clone, Default)]
 pub struct Miss {
+    /// In order; of a long list the first ones.
     pub tried: Vec<Tried>,
+    /// So many more were tried.
+    pub more: usize,
+    /// What the last one turned out to be.
+    pub last: Option<Obstacle>,
     /// Something of the other ELF class stood in the way.
     pub other_class: bool,
     /// Where the answer of ldconfig would be, were it asked: `--no-conf` was given.
@@ -190,6 +202,8 @@ pub struct Closure {
     pub program: Vec<u8>,
     /// It is an audit module, in a namespace of its own.
     pub is_apart: bool,
+    /// Started by an ordinary user the program gains rights: the loader is careful then.
+    pub is_secure: bool,
     /// Which loader it is started by. `None`: it needs none, or has none that is known.
     pub family: Option<Family>,
     pub objects: Vec<Object>,

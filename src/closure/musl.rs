@@ -8,20 +8,16 @@ use super::runtime::with_file;
 use super::search::{Answer, SearchKey};
 use super::session::{ChainNo, ListNo, ProgramOrigin, Seen};
 use super::{
-    Closure, Edge, How, Miss, Object, ObjectId, Outcome, Program, Role, Runtime, Session, Slot, Tried, Want,
+    Closure, Edge, How, LDSO, Miss, Object, ObjectId, Outcome, PROGRAM, Role, Runtime, Session, Slot, Tried,
+    Want,
 };
 use crate::elf::{self, ET_EXEC, Facts};
 use crate::intern::Map;
-use crate::loader::{ChainLink, Launch, Obstacle, musl, token};
+use crate::loader::{Launch, Obstacle, PathTag, musl, token};
 use crate::root::FileId;
 
-pub(super) fn walk(
-    session: &mut Session<'_>,
-    program: &Program,
-    runtime: &Rc<Runtime>,
-    closure: &mut Closure,
-) {
-    let mut walk = Walk::new(session, program, runtime, closure);
+pub(super) fn walk(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure: &mut Closure) {
+    let mut walk = Walk::new(session, runtime, closure);
     walk.start();
     walk.preloads();
     let mut next = 0;
@@ -47,18 +43,10 @@ struct Walk<'w, 'a> {
     preload_chain: ChainNo,
 }
 
-const PROGRAM: ObjectId = ObjectId(0);
-const LDSO: ObjectId = ObjectId(1);
-
 impl<'w, 'a> Walk<'w, 'a> {
-    fn new(
-        session: &'w mut Session<'a>,
-        program: &Program,
-        runtime: &Rc<Runtime>,
-        closure: &'w mut Closure,
-    ) -> Self {
+    fn new(session: &'w mut Session<'a>, runtime: &Rc<Runtime>, closure: &'w mut Closure) -> Self {
         let launch = session.settings.launch;
-        let secure = program.is_secure(launch);
+        let secure = closure.is_secure;
         let list = session.settings.library_path.clone().filter(|_| !secure).unwrap_or_default();
         Walk {
             library_path: session.list_no(musl::split(&list)),
@@ -78,17 +66,7 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     /// The program and the loader, which is libc as well.
     fn start(&mut self) {
-        let name = Arc::clone(&self.runtime.path);
-        self.closure.objects.push(Object {
-            role: Role::Interpreter,
-            path: Arc::clone(&name),
-            found: self.runtime.found.clone(),
-            names: vec![Arc::clone(&name)],
-            wanted_by: Some(PROGRAM),
-            rule: None,
-        });
-        let outcome = Outcome::Found { to: LDSO, how: How::Builtin };
-        self.closure.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
+        self.closure.add_loader(&self.runtime, Arc::clone(&self.runtime.path));
         self.has_shortname = vec![false, true];
         self.shortnames.insert(Arc::from(&b"libc.so"[..]), LDSO);
         let own = self.chain_of(PROGRAM);
@@ -154,7 +132,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         let answer = self.session.search(key);
         let (path, found, rule) = match &*answer {
             Answer::Found { path, found, rule } => (path, found, *rule),
-            Answer::Missing(miss) => return Outcome::Missing(Arc::clone(miss)),
+            Answer::Missing(miss) => return Outcome::Missing(self.session.with_tried(&key, miss)),
             Answer::Dies { path, words } => {
                 return Outcome::Dies(Arc::new(super::Death {
                     subject: path.clone(),
@@ -174,7 +152,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         if self.has_no_room(found.facts()) {
             let obstacle = Obstacle::BadHeader("Resource busy");
             let tried = vec![Tried { path: path.to_vec(), rule, obstacle }];
-            return Outcome::Missing(Arc::new(Miss { tried, ..Miss::default() }));
+            return Outcome::Missing(Arc::new(Miss { tried, last: Some(obstacle), ..Miss::default() }));
         }
         // A second libc, reached by its path, is replaced by the loader.
         if self.is_a_libc(path) {
@@ -232,26 +210,17 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     /// The path lists of an object and of everybody above it: RUNPATH if there
     /// is one, else RPATH; both are inherited.
-    fn chain_of(&mut self, of: ObjectId) -> ChainNo {
-        let mut chain = Vec::new();
-        let mut at = Some(of);
-        let mut above = 0;
-        while let Some(id) = at {
-            let object = self.closure.object(id);
-            let facts = object.found.facts();
-            let list = facts.runpath().or(facts.rpath());
-            let expanded = list.and_then(|list| self.expand(id, list));
-            let dirs = expanded.map(|list| musl::split(&list)).unwrap_or_default();
-            if !dirs.is_empty() {
-                chain.push(match facts.runpath() {
-                    Some(_) => ChainLink { above, rpath: Vec::new(), runpath: Some(dirs) },
-                    None => ChainLink { above, rpath: dirs, runpath: None },
-                });
-            }
-            at = self.closure.object(id).wanted_by;
-            above += 1;
-        }
-        self.session.chain_no(chain)
+    fn chain_of(&mut self, id: ObjectId) -> ChainNo {
+        let found = self.closure.object(id).found.clone();
+        let facts = found.facts();
+        let above = match self.closure.object(id).wanted_by {
+            Some(by) => self.session.one_down(self.chains[by.0 as usize]),
+            None => ChainNo::EMPTY,
+        };
+        let tag = if facts.runpath().is_some() { PathTag::Runpath } else { PathTag::Rpath };
+        let list = facts.runpath().or(facts.rpath()).and_then(|list| self.expand(id, list));
+        let dirs = list.map(|list| musl::split(&list)).unwrap_or_default();
+        if dirs.is_empty() { above } else { self.session.chain_with(tag, dirs, above) }
     }
 
     fn expand(&self, id: ObjectId, list: &[u8]) -> Option<Vec<u8>> {

@@ -1,10 +1,8 @@
 //! The order in which a loader relocates what it has loaded, and so the order
 //! of what it complains about.
 
-use super::{Closure, ObjectId, Outcome, Want};
+use super::{Closure, ObjectId, Outcome, PROGRAM, Want};
 use crate::loader::Family;
-
-const PROGRAM: ObjectId = ObjectId(0);
 
 /// The program comes last: it copies what the others define.
 pub(super) fn order(closure: &Closure, family: Family) -> Vec<ObjectId> {

@@ -11,7 +11,6 @@ use crate::bytes::ReadAt;
 use crate::elf;
 use crate::loader::cache::{Ask, Cache, LoaderAbi};
 use crate::loader::{About, Cpu, Dir, Family, Rule, Target, Version, about, conf, machine, musl};
-use crate::path::RawPath;
 use crate::root::{Opened, Root, resolve};
 
 /// A loader file, by the path under which it is started.
@@ -149,7 +148,7 @@ impl Runtime {
 
     fn cache(&self, root: &dyn Root) -> Option<&Cache> {
         let read = || {
-            let bytes = read_file(root, &self.cache_path(root)).ok_or(CacheState::Absent)?;
+            let bytes = read_cache(root, &self.cache_path(root))?;
             let cache = Cache::parse(bytes, self.cache_abi(root));
             cache.map(Rc::new).map_err(|unusable| CacheState::Unusable(unusable.to_string()))
         };
@@ -168,7 +167,15 @@ impl Runtime {
     /// What the cache answers for a name.
     pub fn cached(&self, root: &dyn Root, name: &[u8]) -> Option<Vec<u8>> {
         // To learn the version, the loader's own file is read.
-        self.cache(root)?.lookup_asking(name, || self.ask(root)).map(<[u8]>::to_vec)
+        let found = self.cache(root).map(|cache| cache.lookup_asking(name, || self.ask(root)));
+        match found {
+            Some(found) => found.map(<[u8]>::to_vec),
+            // It is opened like a library, and what stands there has the same effect.
+            None if self.cache_state() == CacheState::Unusable(IS_A_FIFO.into()) => {
+                Some(self.cache_path(root))
+            }
+            None => None,
+        }
     }
 
     fn ask(&self, root: &dyn Root) -> Ask<'_> {
@@ -268,6 +275,22 @@ impl Runtime {
     }
 }
 
+const IS_A_FIFO: &str = "it is a FIFO";
+
+fn read_cache(root: &dyn Root, path: &[u8]) -> Result<Vec<u8>, CacheState> {
+    let unusable = |why: &str| Err(CacheState::Unusable(why.to_owned()));
+    let unread = |error: std::io::Error| CacheState::Unusable(format!("it cannot be read: {error}"));
+    match resolve(root, crate::root::DirId::TOP, path).map(|resolved| resolved.opened) {
+        Ok(Opened::File(open)) => read_whole(&open).map_err(unread),
+        Ok(Opened::Dir(_)) => unusable("it is a directory"),
+        Ok(Opened::Special("FIFO")) => unusable(IS_A_FIFO),
+        Ok(Opened::Special(what)) => unusable(&format!("it is a {what}")),
+        Ok(Opened::Link(_)) => unusable("it is a loop of links"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(CacheState::Absent),
+        Err(error) => Err(unread(error)),
+    }
+}
+
 /// Opens a file again by its path, for what is read of it on demand.
 pub(super) fn with_file<T>(
     root: &dyn Root,
@@ -282,12 +305,13 @@ pub(super) fn with_file<T>(
 
 /// A whole small file. `None`: it is not there, not readable, or no such file.
 pub(super) fn read_file(root: &dyn Root, path: &[u8]) -> Option<Vec<u8>> {
-    let read = |open: &crate::root::OpenFile| {
-        let len = open.stat.len.min(LARGEST_FILE);
-        let mut bytes = vec![0; len as usize];
-        let n = open.read_at(&mut bytes, 0)?;
-        bytes.truncate(n);
-        Ok(bytes)
-    };
-    with_file(root, &RawPath::from(path).0, read).ok()
+    with_file(root, path, read_whole).ok()
+}
+
+fn read_whole(open: &crate::root::OpenFile) -> std::io::Result<Vec<u8>> {
+    let len = open.stat.len.min(LARGEST_FILE);
+    let mut bytes = vec![0; len as usize];
+    let n = open.read_at(&mut bytes, 0)?;
+    bytes.truncate(n);
+    Ok(bytes)
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::session::{ChainNo, ListNo, Seen};
-use super::{Found, Miss, Runtime, Session, Tried};
+use super::{Found, Miss, Runtime, Session, Settings, Tried};
 use crate::intern::Name;
 use crate::loader::{About, Candidate, Dir, Family, Obstacle, Request, Rule, Sight, Verdict, World};
 
@@ -25,41 +25,97 @@ pub(super) struct SearchKey {
 /// What a search ended with.
 #[derive(Debug, Clone)]
 pub(super) enum Answer {
-    Found { path: Arc<[u8]>, found: Found, rule: Rule },
+    Found {
+        path: Arc<[u8]>,
+        found: Found,
+        rule: Rule,
+    },
+    /// The list of what was tried is left out: [`Session::with_tried`].
     Missing(Arc<Miss>),
-    Dies { path: Vec<u8>, words: &'static str },
+    Dies {
+        path: Vec<u8>,
+        words: &'static str,
+    },
+}
+
+/// What the searches of one program may take. Its files choose how many there
+/// are, and how long each is: a small file can ask for a thousand names in a
+/// thousand directories.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Budget {
+    /// For paths to try; see [`cost_of`].
+    probes: usize,
+    /// Bytes for lists of what was tried.
+    tried: usize,
+}
+
+/// Two million files looked for, which takes seconds; a program of five hundred
+/// libraries with fifty directories each takes 1 % of it.
+const MOST_PROBES: usize = 16_000_000;
+const MOST_TRIED: usize = 8 << 20;
+/// Of one name: about a thousand paths.
+const MOST_TRIED_OF_ONE: usize = 128 << 10;
+
+impl Budget {
+    pub(super) fn whole(settings: &Settings) -> Budget {
+        Budget { probes: settings.most_probes.unwrap_or(MOST_PROBES), tried: MOST_TRIED }
+    }
 }
 
 impl Session<'_> {
+    /// A remembered answer costs as much as a fresh one: what a program may take
+    /// does not depend on those before it.
     pub(super) fn search(&mut self, key: SearchKey) -> Rc<Answer> {
-        if let Some(known) = self.answers.get(&key) {
-            return Rc::clone(known);
+        if self.budget.probes == 0 {
+            let words = "is not searched for: too many paths were tried for other names";
+            return Rc::new(Answer::Dies { path: self.names.text(key.name).to_vec(), words });
         }
-        let answer = Rc::new(self.search_afresh(&key));
-        self.answers.insert(key, Rc::clone(&answer));
+        let (answer, cost) = match self.answers.get(&key) {
+            Some((known, cost)) => (Rc::clone(known), *cost),
+            None => {
+                let (answer, cost) = self.search_afresh(&key);
+                let answer = Rc::new(answer);
+                self.answers.insert(key, (Rc::clone(&answer), cost));
+                (answer, cost)
+            }
+        };
+        self.budget.probes = self.budget.probes.saturating_sub(cost);
         answer
     }
 
-    fn search_afresh(&mut self, key: &SearchKey) -> Answer {
+    fn search_afresh(&mut self, key: &SearchKey) -> (Answer, usize) {
         let runtime = Rc::clone(&self.runtimes[key.runtime as usize]);
-        let (verdict, eye) = self.run(key, &runtime, false);
-        match verdict {
+        let (verdict, eye) = self.run(key, &runtime, 0);
+        let answer = match verdict {
             Verdict::Found(rule) => {
                 let (path, found) = (Arc::from(eye.path), eye.found);
                 Answer::Found { path, found: found.expect("what fits was found"), rule }
             }
             Verdict::Dies(words) => Answer::Dies { path: eye.path, words },
-            // Only now, for a name that is missing, is a list of what was tried
-            // worth its allocations.
             Verdict::Missing { other_class } => {
-                let (_, eye) = self.run(key, &runtime, true);
-                let miss = Miss { tried: eye.tried, other_class, by_conf: None };
+                let miss = Miss { more: eye.probes, last: eye.last, other_class, ..Miss::default() };
                 self.where_ldconfig_looks(key, &runtime, miss)
             }
-        }
+        };
+        (answer, eye.cost)
     }
 
-    fn run(&mut self, key: &SearchKey, runtime: &Rc<Runtime>, keep: bool) -> (Verdict, Sighting) {
+    /// Only for a name that is missing is a list of what was tried worth its
+    /// allocations, and no list is kept longer than somebody could read it.
+    pub(super) fn with_tried(&mut self, key: &SearchKey, miss: &Arc<Miss>) -> Arc<Miss> {
+        let room = self.budget.tried.min(MOST_TRIED_OF_ONE);
+        if room == 0 || miss.more == 0 {
+            return Arc::clone(miss);
+        }
+        let runtime = Rc::clone(&self.runtimes[key.runtime as usize]);
+        let (_, eye) = self.run(key, &runtime, room);
+        self.budget.tried = self.budget.tried.saturating_sub(room - eye.room);
+        let more = miss.more - eye.tried.len();
+        Arc::new(Miss { tried: eye.tried, more, ..Miss::clone(miss) })
+    }
+
+    /// `room`: for how many bytes of what was tried.
+    fn run(&mut self, key: &SearchKey, runtime: &Rc<Runtime>, room: usize) -> (Verdict, Sighting) {
         let name = self.names.text(key.name);
         let chain = self.chain(key.chain);
         let library_path = self.list(key.library_path);
@@ -69,13 +125,13 @@ impl Session<'_> {
         let mut eye = Eye {
             session: self,
             runtime: Rc::clone(runtime),
-            keep,
+            keep: room > 0,
             no_cache,
             trusted_only: key.trusted_only,
-            last: Sighting::default(),
+            seen: Sighting { room, ..Sighting::default() },
         };
         let verdict = runtime.family.search(&request, &mut eye);
-        (verdict, eye.last)
+        (verdict, eye.seen)
     }
 
     /// No rule of the loader found it. A builder that has not run ldconfig still
@@ -117,7 +173,12 @@ impl Session<'_> {
 struct Sighting {
     path: Vec<u8>,
     found: Option<Found>,
+    last: Option<Obstacle>,
+    probes: usize,
+    cost: usize,
     tried: Vec<Tried>,
+    /// For more of them.
+    room: usize,
 }
 
 struct Eye<'s, 'a> {
@@ -126,7 +187,7 @@ struct Eye<'s, 'a> {
     keep: bool,
     no_cache: bool,
     trusted_only: bool,
-    last: Sighting,
+    seen: Sighting,
 }
 
 impl World for Eye<'_, '_> {
@@ -142,17 +203,17 @@ impl World for Eye<'_, '_> {
             const SETUID: u32 = 0o4000;
             obstacle = (found.file.stat.mode & SETUID == 0).then_some(Obstacle::Forbidden);
         }
-        // A refused candidate is spelled out only if somebody will read it: in
-        // a list, or as the subject of the loader's last words.
-        if obstacle.is_none() || self.keep || is_grave(obstacle) {
-            self.last.path = [candidate.dir, candidate.name].concat();
+        self.seen.probes += 1;
+        self.seen.cost += cost_of(&seen);
+        self.seen.last = obstacle;
+        // A refused candidate is spelled out only if somebody will read it, as the
+        // subject of the loader's last words.
+        if is_grave(obstacle) {
+            self.seen.path = [candidate.dir, candidate.name].concat();
         }
         match (obstacle, seen) {
-            (None, Seen::File(found)) => self.last.found = Some(found),
-            (Some(obstacle), _) if self.keep => {
-                let path = self.last.path.clone();
-                self.last.tried.push(Tried { path, rule: candidate.rule, obstacle });
-            }
+            (None, Seen::File(found)) => self.seen.found = Some(found),
+            (Some(obstacle), _) if self.keep => return self.seen.keep(candidate, obstacle),
             _ => {}
         }
         obstacle
@@ -178,6 +239,23 @@ impl World for Eye<'_, '_> {
     }
 }
 
+impl Sighting {
+    /// `None`, which ends the search, if there is no room for one more.
+    fn keep(&mut self, candidate: Candidate<'_>, obstacle: Obstacle) -> Option<Obstacle> {
+        let path = [candidate.dir, candidate.name].concat();
+        let taken = path.len() + size_of::<Tried>();
+        self.room = self.room.checked_sub(taken)?;
+        self.tried.push(Tried { path, rule: candidate.rule, obstacle });
+        Some(obstacle)
+    }
+}
+
+/// A directory that is not there is asked for once, whatever is looked for in it.
+fn cost_of(seen: &Seen) -> usize {
+    if matches!(seen, Seen::Error { dir_exists: false, .. }) { 1 } else { 8 }
+}
+
+/// Also `None`: a file that fits.
 fn is_grave(obstacle: Option<Obstacle>) -> bool {
     !matches!(obstacle, Some(Obstacle::Absent | Obstacle::NoDirectory(_)))
 }

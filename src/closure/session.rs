@@ -1,6 +1,6 @@
 //! One worker's memory: what stands where, what searches found, which loaders
 //! there are. It outlives a program, never a run, and is not shared: only
-//! directories and facts are, by the root and by [`Files`].
+//! directories, places and facts are, by the root and by [`Files`].
 
 use std::cell::LazyCell;
 use std::io;
@@ -8,15 +8,14 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::runtime::with_file;
-use super::search::{Answer, SearchKey};
+use super::lists::Link;
+use super::search::{Answer, Budget, SearchKey};
 use super::symtab::SymbolTables;
-use super::{File, Files, Found, Runtime};
-use crate::bytes::ReadAt;
+use super::{Elsewhere, File, Files, Found, Runtime};
 use crate::intern::{Map, Marks, Name, Names};
-use crate::loader::{ChainLink, Cpu, Dir, Launch, hwcaps};
+use crate::loader::{Cpu, Dir, Launch, hwcaps};
 use crate::path::basename;
-use crate::root::{DirId, FileId, Links, OpenFile, Opened, Root, dir, open_in, resolve_dir};
+use crate::root::{DirId, FileId, Links, Root, dir, resolve_dir};
 
 /// What every program of a run is started with.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +45,8 @@ pub struct Settings {
     pub origin: ProgramOrigin,
     /// `--inhibit-rpath` of ld.so: objects whose lists do not count, by l_name.
     pub inhibit_rpath: Vec<Vec<u8>>,
+    /// What the searches of one program may cost, if not the usual.
+    pub most_probes: Option<usize>,
     /// `--loader`: the loader of everything that names none.
     pub loader: Option<Vec<u8>>,
 }
@@ -128,8 +129,11 @@ pub struct Session<'a> {
     spot_table: Vec<Spot>,
     seen: Map<(u32, Name), Seen>,
     lists: Table<Arc<[Dir]>>,
-    chains: Table<Arc<[ChainLink]>>,
-    pub(super) answers: Map<SearchKey, Rc<Answer>>,
+    /// The first one is the empty chain.
+    chains: Table<Option<Link>>,
+    /// With what each has cost.
+    pub(super) answers: Map<SearchKey, (Rc<Answer>, usize)>,
+    pub(super) budget: Budget,
     pub(super) runtimes: Vec<Rc<Runtime>>,
     /// Reused by every walk.
     pub(super) marks: Marks,
@@ -138,6 +142,8 @@ pub struct Session<'a> {
     /// Which versions one file asks another for, and does not get.
     pub(super) version_pairs: Map<(FileId, Name, FileId), Rc<[usize]>>,
     pub(super) symbols: SymbolTables,
+    /// For hints: what lies beside programs, by their directory.
+    pub(super) besides: Map<DirId, Rc<Elsewhere>>,
 }
 
 impl std::fmt::Debug for Session<'_> {
@@ -159,13 +165,15 @@ impl<'a> Session<'a> {
             spot_table: Vec::new(),
             seen: Map::default(),
             lists: Table::starting_with(Arc::from([])),
-            chains: Table::starting_with(Arc::from([])),
+            chains: Table::starting_with(None),
             answers: Map::default(),
+            budget: Budget::whole(settings),
             runtimes: Vec::new(),
             marks: Marks::default(),
             libcs: Map::default(),
             version_pairs: Map::default(),
             symbols: SymbolTables::default(),
+            besides: Map::default(),
         }
     }
 
@@ -203,15 +211,6 @@ impl<'a> Session<'a> {
         self.files.look(&dir::open_host_file(path)?)
     }
 
-    /// What stands behind `#!` in a script.
-    pub fn script_interpreter(&self, path: &[u8]) -> Option<Vec<u8>> {
-        let mut head = [0; 256];
-        let read = |open: &OpenFile| open.read_at(&mut head, 0);
-        let len = with_file(self.root, &self.absolute(path), read).ok()?;
-        let line = head[..len].strip_prefix(b"#!")?.split(|&b| b == b'\n').next()?;
-        line.split(|&b| b == b' ' || b == b'\t').find(|word| !word.is_empty()).map(<[u8]>::to_vec)
-    }
-
     /// What stands at `dir` + `name`, relative to the working directory.
     pub fn look(&mut self, dir: &[u8], name: &[u8]) -> Seen {
         if dir.len() + name.len() >= PATH_MAX {
@@ -236,40 +235,28 @@ impl<'a> Session<'a> {
         if let Some(seen) = self.seen.get(&key) {
             return seen.clone();
         }
-        let seen = self.look_afresh(spot, leaf, key.1);
-        self.seen.insert(key, seen.clone());
+        let seen = self.look_afresh(spot, leaf);
+        if self.seen.len() < MOST_SEEN {
+            self.seen.insert(key, seen.clone());
+        }
         seen
     }
 
     /// Forgets nothing but asks again only for what was never seen.
-    fn look_afresh(&mut self, spot: u32, leaf: &[u8], name: Name) -> Seen {
+    fn look_afresh(&self, spot: u32, leaf: &[u8]) -> Seen {
         let (dir, dir_links) = match &self.spot_table[spot as usize] {
             Ok((dir, links)) => (*dir, Arc::clone(links)),
             Err(errno) => return Seen::Error { errno: *errno, dir_exists: false },
         };
-        let resolved = match open_in(self.root, dir, leaf) {
-            Ok(resolved) => resolved,
-            Err(error) => return Seen::Error { errno: errno_of(&error), dir_exists: true },
+        let place = match self.files.place(self.root, dir, leaf) {
+            Ok(place) => place,
+            Err(seen) => return seen,
         };
-        match resolved.opened {
-            Opened::File(open) => match self.files.look(&open) {
-                Ok(file) => {
-                    let whole: Arc<Links> = match resolved.links.is_empty() {
-                        true => dir_links,
-                        false => Arc::new(dir_links.iter().cloned().chain(resolved.links).collect()),
-                    };
-                    let same_name = resolved.name == leaf;
-                    let name = if same_name { self.names.text(name) } else { Arc::from(resolved.name) };
-                    Seen::File(Found { file, dir: resolved.dir, name, links: whole })
-                }
-                Err(error) => Seen::Unreadable(Arc::new(error)),
-            },
-            Opened::Dir(_) => Seen::Directory,
-            Opened::Special(what) => Seen::Special(what),
-            Opened::Link(_) => {
-                Seen::Error { errno: rustix::io::Errno::LOOP.raw_os_error(), dir_exists: true }
-            }
-        }
+        let links = match place.links.is_empty() {
+            true => dir_links,
+            false => Arc::new(dir_links.iter().chain(place.links.iter()).cloned().collect()),
+        };
+        Seen::File(Found { file: place.file, dir: place.dir, name: place.name, links })
     }
 
     fn as_directory(&self, spot: u32) -> Seen {
@@ -303,12 +290,12 @@ impl<'a> Session<'a> {
         Arc::clone(&self.lists.values[list.0 as usize])
     }
 
-    pub(super) fn chain_no(&mut self, chain: Vec<ChainLink>) -> ChainNo {
-        if chain.is_empty() { ChainNo::EMPTY } else { ChainNo(self.chains.number(Arc::from(chain))) }
+    pub(super) fn chain_no(&mut self, link: Link) -> ChainNo {
+        ChainNo(self.chains.number(Some(link)))
     }
 
-    pub(super) fn chain(&self, chain: ChainNo) -> Arc<[ChainLink]> {
-        Arc::clone(&self.chains.values[chain.0 as usize])
+    pub(super) fn link(&self, chain: ChainNo) -> Option<Link> {
+        self.chains.values[chain.0 as usize]
     }
 
     /// The CPU that a loader of this machine is to run on.
@@ -329,7 +316,10 @@ impl<'a> Session<'a> {
 pub(super) type LazyCpu = LazyCell<Cpu, Box<dyn FnOnce() -> Cpu>>;
 
 const PATH_MAX: usize = 4096;
+/// What is not remembered is asked for again: the programs of a whole system
+/// come upon some ten thousand names.
+const MOST_SEEN: usize = 1 << 18;
 
-fn errno_of(error: &io::Error) -> i32 {
+pub(super) fn errno_of(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(rustix::io::Errno::IO.raw_os_error())
 }

@@ -5,9 +5,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::runtime::NoRuntime;
+use super::search::Budget;
 use super::session::Seen;
 use super::{
-    Closure, Death, Edge, Found, Miss, Object, ObjectId, Outcome, Role, Runtime, Session, Slot, Want,
+    Closure, Death, Edge, Found, How, LDSO, Miss, Object, Outcome, PROGRAM, Role, Runtime, Session, Slot,
+    Want,
 };
 use super::{findings, glibc, musl};
 use crate::elf::{Class, ET_DYN, Facts, Kind, Unfit};
@@ -47,7 +49,8 @@ pub fn open_program(session: &mut Session<'_>, path: &[u8]) -> Result<Program, N
 
 /// What one start of a program loads.
 pub fn close(session: &mut Session<'_>, program: &Program) -> Closure {
-    let mut closure = Closure::of_program(program);
+    let mut closure = Closure::of_program(program, program.is_secure(session.settings.launch));
+    session.budget = Budget::whole(session.settings);
     let facts = program.found.facts();
     let by_name =
         (session.settings.launch == Launch::LdSo).then(|| session.settings.loader.clone()).flatten();
@@ -57,7 +60,7 @@ pub fn close(session: &mut Session<'_>, program: &Program) -> Closure {
         (None, _) => match loader_for_library(session, program) {
             Some(runtime) => Ok(runtime),
             None => {
-                closure.findings.push(findings::no_loader(program));
+                closure.findings.push(findings::no_loader(session, program));
                 return closure;
             }
         },
@@ -65,7 +68,7 @@ pub fn close(session: &mut Session<'_>, program: &Program) -> Closure {
     match started.and_then(|runtime| suits(&runtime, facts)) {
         Ok(runtime) => match unmappable(session, &runtime, facts) {
             Some(words) => do_not_map(&mut closure, program, &runtime, words),
-            None => walk(session, program, &runtime, &mut closure),
+            None => walk(session, &runtime, &mut closure),
         },
         Err((interp, no)) => refuse(&mut closure, program, &interp, &no),
     }
@@ -81,11 +84,11 @@ fn suits(runtime: &Rc<Runtime>, facts: &Facts) -> Result<Rc<Runtime>, (Vec<u8>, 
     Err((runtime.path.to_vec(), NoRuntime::OtherTarget))
 }
 
-fn walk(session: &mut Session<'_>, program: &Program, runtime: &Rc<Runtime>, closure: &mut Closure) {
+fn walk(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure: &mut Closure) {
     closure.family = Some(runtime.family);
     match runtime.family {
-        Family::Glibc => glibc::walk(session, program, runtime, closure),
-        Family::Musl => musl::walk(session, program, runtime, closure),
+        Family::Glibc => glibc::walk(session, runtime, closure),
+        Family::Musl => musl::walk(session, runtime, closure),
     }
     super::isa::check(session, runtime, closure);
     closure.cache = runtime.cache_state();
@@ -94,11 +97,16 @@ fn walk(session: &mut Session<'_>, program: &Program, runtime: &Rc<Runtime>, clo
 
 /// An audit module and what it loads, in a namespace of its own: nothing of
 /// the program's counts there, and nobody preloads anything into it.
-pub(super) fn close_apart(session: &mut Session<'_>, module: &Program, runtime: &Rc<Runtime>) -> Closure {
-    let mut closure = Closure::of_program(module);
+pub(super) fn close_apart(
+    session: &mut Session<'_>,
+    module: &Program,
+    runtime: &Rc<Runtime>,
+    is_secure: bool,
+) -> Closure {
+    let mut closure = Closure::of_program(module, is_secure);
     closure.is_apart = true;
     closure.family = Some(runtime.family);
-    glibc::walk(session, module, runtime, &mut closure);
+    glibc::walk(session, runtime, &mut closure);
     closure
 }
 
@@ -119,7 +127,7 @@ fn do_not_map(closure: &mut Closure, program: &Program, runtime: &Runtime, words
     let death = Death { subject: program.path.clone(), words: words.to_owned(), is_forgiven: false };
     let name = Arc::from(&program.path[..]);
     let outcome = Outcome::Dies(Arc::new(death));
-    closure.edges.push(Edge { from: ObjectId(0), want: Want::Interp, name, outcome });
+    closure.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
     closure.findings.push(Finding {
         severity: Severity::Error,
         code: "dies",
@@ -142,7 +150,7 @@ fn refuse(closure: &mut Closure, program: &Program, interp: &[u8], no: &NoRuntim
             }))
         }
     };
-    closure.edges.push(Edge { from: ObjectId(0), want: Want::Interp, name, outcome });
+    closure.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
     closure.findings.push(Finding {
         severity: Severity::Error,
         code: "interpreter",
@@ -174,8 +182,25 @@ fn usual_loaders(facts: &Facts, target: &Target) -> Vec<Vec<u8>> {
     if is_musl { musl.into_iter().chain(glibc).collect() } else { glibc.chain(musl).collect() }
 }
 
+/// Most programs load no more than so many objects.
+const USUAL: usize = 16;
+
 impl Closure {
-    fn of_program(program: &Program) -> Closure {
+    /// The loader is there before anything is asked for.
+    pub(super) fn add_loader(&mut self, runtime: &Runtime, name: Arc<[u8]>) {
+        self.objects.push(Object {
+            role: Role::Interpreter,
+            path: Arc::clone(&runtime.path),
+            found: runtime.found.clone(),
+            names: vec![Arc::clone(&name)],
+            wanted_by: Some(PROGRAM),
+            rule: None,
+        });
+        let outcome = Outcome::Found { to: LDSO, how: How::Builtin };
+        self.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
+    }
+
+    fn of_program(program: &Program, is_secure: bool) -> Closure {
         let object = Object {
             role: Role::Program,
             path: Arc::from(program.path.as_slice()),
@@ -184,13 +209,18 @@ impl Closure {
             wanted_by: None,
             rule: None,
         };
+        let mut objects = Vec::with_capacity(USUAL);
+        objects.push(object);
+        let mut order = Vec::with_capacity(USUAL);
+        order.push(Slot::Object(PROGRAM));
         Closure {
             program: program.path.clone(),
             is_apart: false,
+            is_secure,
             family: None,
-            objects: vec![object],
-            edges: Vec::new(),
-            order: vec![Slot::Object(ObjectId(0))],
+            objects,
+            edges: Vec::with_capacity(2 * USUAL),
+            order,
             audits: Vec::new(),
             cache: super::CacheState::Unasked,
             findings: Vec::new(),
@@ -202,7 +232,8 @@ impl Program {
     /// Started by an ordinary user, it gains rights: the loader is careful then.
     pub fn is_secure(&self, launch: Launch) -> bool {
         const SETUID_OR_SETGID: u32 = 0o6000;
-        launch == Launch::Exec && self.found.file.stat.mode & SETUID_OR_SETGID != 0
+        let file = &self.found.file;
+        launch == Launch::Exec && (file.stat.mode & SETUID_OR_SETGID != 0 || file.gains_capabilities)
     }
 
     pub fn class(&self) -> Class {

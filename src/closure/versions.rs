@@ -15,10 +15,12 @@ pub(super) fn check(session: &mut Session<'_>, closure: &mut Closure) {
         closure.edges.iter().any(|edge| matches!(&edge.outcome, Outcome::Dies(death) if !death.is_forgiven));
     if !died {
         let providers = providers(session, closure);
-        let loaded: Vec<ObjectId> = closure.loaded().collect();
-        for id in loaded {
-            check_object(session, closure, &providers, id);
+        // Whoever holds the findings apart may look at the objects where they are.
+        let mut findings = std::mem::take(&mut closure.findings);
+        for id in closure.loaded() {
+            check_object(session, closure, &providers, id, &mut findings);
         }
+        closure.findings = findings;
         session.marks = providers;
     }
 }
@@ -55,45 +57,53 @@ fn providers(session: &mut Session<'_>, closure: &Closure) -> Marks {
     marks
 }
 
-fn check_object(session: &mut Session<'_>, closure: &mut Closure, providers: &Marks, id: ObjectId) {
-    let found = closure.object(id).found.clone();
-    let facts = found.facts();
+fn check_object(
+    session: &mut Session<'_>,
+    closure: &Closure,
+    providers: &Marks,
+    id: ObjectId,
+    findings: &mut Vec<Finding>,
+) {
+    let facts = closure.object(id).found.facts();
     let mut at = 0;
     while let Some(need) = facts.version_needs.get(at) {
         let len = facts.version_needs[at..].iter().take_while(|n| n.file == need.file).count();
         let file = session.names.intern(facts.str(need.file));
         match providers.get(file) {
             Some(FAKED) => {}
-            None => closure.findings.push(inconsistent(closure, id, facts.str(need.file))),
-            Some(provider) => check_pair(session, closure, id, ObjectId(provider), file, at..at + len),
+            None => findings.push(inconsistent(closure, id, facts.str(need.file))),
+            Some(provider) => {
+                let provider = ObjectId(provider);
+                for &need in unmet_of_pair(session, closure, id, provider, file, at..at + len).iter() {
+                    findings.push(not_found(closure, id, provider, need));
+                }
+                if !closure.object(provider).found.facts().has_verdef {
+                    findings.push(unversioned(closure, id, provider));
+                }
+            }
         }
         at += len;
     }
 }
 
-/// What one object needs of one other: the same two files always agree.
-fn check_pair(
+/// What one object needs of one other, and does not get: the same two files
+/// always agree.
+fn unmet_of_pair(
     session: &mut Session<'_>,
-    closure: &mut Closure,
+    closure: &Closure,
     id: ObjectId,
     provider: ObjectId,
     file: Name,
     needs: Range<usize>,
-) {
-    let from = closure.object(id).found.clone();
-    let to = closure.object(provider).found.clone();
+) -> Rc<[usize]> {
+    let (from, to) = (&closure.object(id).found, &closure.object(provider).found);
     let key = (from.file.stat.id, file, to.file.stat.id);
-    let unmet = match session.version_pairs.get(&key) {
-        Some(known) => Rc::clone(known),
-        None => unmet(from.facts(), needs, to.facts()),
-    };
-    for &need in unmet.iter() {
-        closure.findings.push(not_found(closure, id, provider, need));
+    if let Some(known) = session.version_pairs.get(&key) {
+        return Rc::clone(known);
     }
-    if !to.facts().has_verdef {
-        closure.findings.push(unversioned(closure, id, provider));
-    }
-    session.version_pairs.insert(key, unmet);
+    let unmet = unmet(from.facts(), needs, to.facts());
+    session.version_pairs.insert(key, Rc::clone(&unmet));
+    unmet
 }
 
 /// The needs of a range that the provider does not define. One that defines

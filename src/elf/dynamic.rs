@@ -20,7 +20,8 @@ const BAD: Stop = Stop::Bad("the dynamic section");
 /// The values of the tags, as they stand.
 #[derive(Default)]
 pub(super) struct Tags {
-    pub(super) asks: usize,
+    /// What is asked for, and where in the string table its name is.
+    pub(super) asks: Vec<(AskKind, u64)>,
     pub(super) soname: Option<u64>,
     pub(super) rpath: Option<u64>,
     pub(super) runpath: Option<u64>,
@@ -73,69 +74,62 @@ pub(super) struct Section {
 impl Section {
     /// Calls `each` for all entries before the `DT_NULL`. Where the segment ends
     /// zeros follow, so that is an end as well.
-    pub(super) fn walk<R: ReadAt>(
+    fn walk<R: ReadAt>(
         &self,
         windows: &mut Windows<'_, R>,
-        mut each: impl FnMut(&mut Windows<'_, R>, DynamicTag, u64) -> Read<()>,
+        each: impl FnMut(DynamicTag, u64) -> Read<()>,
     ) -> Read<()> {
-        let size = match self.class {
-            Class::Elf32 => size_of::<Dyn32<Endianness>>(),
-            Class::Elf64 => size_of::<Dyn64<Endianness>>(),
-        } as u64;
-        for index in 0..MAX_ENTRIES {
+        match self.class {
+            Class::Elf32 => self.entries::<Dyn32<Endianness>, R>(windows, each),
+            Class::Elf64 => self.entries::<Dyn64<Endianness>, R>(windows, each),
+        }
+    }
+
+    fn entries<D: Dyn<Endian = Endianness>, R: ReadAt>(
+        &self,
+        windows: &mut Windows<'_, R>,
+        mut each: impl FnMut(DynamicTag, u64) -> Read<()>,
+    ) -> Read<()> {
+        let size = size_of::<D>() as u64;
+        let mut index = 0;
+        while index < MAX_ENTRIES {
             let Some(place) = self.place.skip(index * size, size) else { return Ok(()) };
-            let (tag, value) = match self.entry(windows, place.offset) {
-                // The file is cut short, but what is mapped is not.
-                Err(Stop::Bad(_)) if windows.reads_as_zeros(place.offset)? => return Ok(()),
-                entry => entry?,
-            };
-            if tag == elf::DT_NULL {
-                return Ok(());
+            let entries = windows.some::<D>(place.offset, (place.left / size).min(MAX_ENTRIES - index))?;
+            for entry in entries {
+                match entry.tag(self.order) {
+                    elf::DT_NULL => return Ok(()),
+                    tag => each(tag, entry.val(self.order))?,
+                }
             }
-            each(windows, tag, value)?;
+            if entries.is_empty() {
+                // The file is cut short, but what is mapped is not.
+                return if windows.reads_as_zeros(place.offset)? { Ok(()) } else { Err(BAD) };
+            }
+            index += entries.len() as u64;
         }
         Err(BAD)
     }
 
-    fn entry<R: ReadAt>(&self, windows: &mut Windows<'_, R>, at: u64) -> Read<(DynamicTag, u64)> {
-        match self.class {
-            Class::Elf32 => {
-                windows.get::<Dyn32<Endianness>>(at)?.map(|d| (d.tag(self.order), d.val(self.order)))
-            }
-            Class::Elf64 => {
-                windows.get::<Dyn64<Endianness>>(at)?.map(|d| (d.tag(self.order), d.val(self.order)))
-            }
-        }
-        .ok_or(BAD)
-    }
-
-    /// Everything but the names of what is asked for.
+    /// Everything it says, names still as offsets.
     pub(super) fn tags<R: ReadAt>(&self, windows: &mut Windows<'_, R>, machine: u16) -> Read<Tags> {
         let mut tags = Tags::default();
-        self.walk(windows, |_, tag, value| {
+        self.walk(windows, |tag, value| {
             tags.note(tag, value);
             if Machine(machine) == elf::EM_MIPS {
                 tags.note_mips(tag, value);
             }
-            if tags.asks > MAX_ASKS { Err(BAD) } else { Ok(()) }
+            if tags.asks.len() > MAX_ASKS { Err(BAD) } else { Ok(()) }
         })?;
         Ok(tags)
-    }
-}
-
-pub(super) fn ask_kind(tag: DynamicTag) -> Option<AskKind> {
-    match tag {
-        elf::DT_NEEDED => Some(AskKind::Needed),
-        elf::DT_AUXILIARY => Some(AskKind::Auxiliary),
-        elf::DT_FILTER => Some(AskKind::Filter),
-        _ => None,
     }
 }
 
 impl Tags {
     fn note(&mut self, tag: DynamicTag, value: u64) {
         match tag {
-            elf::DT_NEEDED | elf::DT_AUXILIARY | elf::DT_FILTER => self.asks += 1,
+            elf::DT_NEEDED => self.asks.push((AskKind::Needed, value)),
+            elf::DT_AUXILIARY => self.asks.push((AskKind::Auxiliary, value)),
+            elf::DT_FILTER => self.asks.push((AskKind::Filter, value)),
             elf::DT_SONAME => self.soname = Some(value),
             elf::DT_RPATH => self.rpath = Some(value),
             elf::DT_RUNPATH => self.runpath = Some(value),

@@ -135,10 +135,17 @@ fn table<H: FileHeader<Endian = Endianness>, R: ReadAt>(
         return Err(Stop::Bad("the number of program headers"));
     }
     let mut found = Vec::with_capacity(usize::from(count).min(16));
-    for index in 0..u64::from(count) {
-        let at = start.phoff.checked_add(index * size as u64).ok_or(Stop::Bad("the program headers"))?;
-        let raw = windows.get::<H::ProgramHeader>(at)?.ok_or(Stop::Bad("the program headers"))?;
-        found.extend(segment(&raw, start.order.endianness()));
+    let mut left = u64::from(count);
+    let mut at = Some(start.phoff);
+    while left > 0 {
+        let from = at.ok_or(Stop::Bad("the program headers"))?;
+        let some = windows.some::<H::ProgramHeader>(from, left)?;
+        if some.is_empty() {
+            return Err(Stop::Bad("the program headers"));
+        }
+        found.extend(some.iter().filter_map(|raw| segment(raw, start.order.endianness())));
+        left -= some.len() as u64;
+        at = from.checked_add(size_of_val(some) as u64);
     }
     Ok(found)
 }

@@ -101,14 +101,14 @@ impl<'w, 'a, R: ReadAt> Reader<'w, 'a, R> {
         facts.has_debug_tag = tags.debug;
         facts.has_verdef = tags.verdef.is_some();
         facts.dynamic = tags.info(&self.segments);
-        self.names(facts, section, &tags)?;
+        self.names(facts, &tags)?;
         versions::read(self, facts, &tags)
     }
 
-    fn names(&mut self, facts: &mut Facts, section: Section, tags: &Tags) -> Read<()> {
+    fn names(&mut self, facts: &mut Facts, tags: &Tags) -> Read<()> {
         let strings = tags.strtab.and_then(|addr| layout::place(&self.segments, addr));
         self.text.reserve(512);
-        facts.asks = self.asks(section, tags.asks, strings)?;
+        facts.asks = self.asks(tags, strings)?;
         facts.soname = tags.soname.map(|at| self.name(strings, at)).transpose()?;
         facts.rpath = tags.rpath.map(|at| self.name(strings, at)).transpose()?;
         facts.runpath = tags.runpath.map(|at| self.name(strings, at)).transpose()?;
@@ -118,22 +118,20 @@ impl<'w, 'a, R: ReadAt> Reader<'w, 'a, R> {
         Ok(())
     }
 
-    fn asks(&mut self, section: Section, count: usize, strings: Option<Place>) -> Read<Vec<Ask>> {
-        let mut asks = Vec::with_capacity(count);
-        let text = &mut self.text;
-        section.walk(self.windows, |windows, tag, value| {
-            if let Some(kind) = dynamic::ask_kind(tag) {
-                asks.push(Ask { kind, name: name_into(text, windows, strings, value)? });
-            }
-            Ok(())
-        })?;
+    fn asks(&mut self, tags: &Tags, strings: Option<Place>) -> Read<Vec<Ask>> {
+        let mut asks = Vec::with_capacity(tags.asks.len());
+        for &(kind, at) in &tags.asks {
+            asks.push(Ask { kind, name: self.name(strings, at)? });
+        }
         Ok(asks)
     }
 
     /// A string of the table. The loaders do not look at `DT_STRSZ`: what is
     /// mapped beyond it serves as well.
     pub(super) fn name(&mut self, strings: Option<Place>, at: u64) -> Read<Span> {
-        name_into(&mut self.text, self.windows, strings, at)
+        let strings = strings.ok_or(Stop::Bad("the string table"))?;
+        let place = strings.skip(at, 1).ok_or(Stop::Bad("a string of the dynamic section"))?;
+        self.string(place)
     }
 
     fn name_if_good(&mut self, strings: Option<Place>, at: Option<u64>) -> Read<Option<Span>> {
@@ -164,17 +162,6 @@ impl<'w, 'a, R: ReadAt> Reader<'w, 'a, R> {
         }
         Ok(span(start, self.text.len()))
     }
-}
-
-fn name_into<R: ReadAt>(
-    text: &mut Vec<u8>,
-    windows: &mut Windows<'_, R>,
-    strings: Option<Place>,
-    at: u64,
-) -> Read<Span> {
-    let strings = strings.ok_or(Stop::Bad("the string table"))?;
-    let place = strings.skip(at, 1).ok_or(Stop::Bad("a string of the dynamic section"))?;
-    string_into(text, windows, place)
 }
 
 /// Appends the string at `place`, which ends at a NUL within it.

@@ -74,8 +74,40 @@ impl<'a, R: ReadAt + ?Sized> Windows<'a, R> {
 
     /// Bytes from `offset` on: at least `want`, which is not more than a window
     /// holds, or fewer where the file ends.
+    #[inline]
     pub(super) fn from(&mut self, offset: u64, want: usize) -> io::Result<&[u8]> {
         debug_assert!(want <= self.size);
+        // Most reads are neighbours of the one before.
+        let Slot { start, len, .. } = self.slots[self.last];
+        let base = self.last * self.size;
+        match usize::try_from(offset.wrapping_sub(start)) {
+            Ok(skip) if skip < len && want <= len - skip => Ok(&self.buf[base + skip..base + len]),
+            _ => self.move_to(offset, want),
+        }
+    }
+
+    /// Up to `most` whole structures from `offset` on, as many as one window
+    /// shows: none where the file ends before the first one does.
+    pub(super) fn some<T: Pod>(&mut self, offset: u64, most: u64) -> io::Result<&[T]> {
+        let bytes = self.from(offset, size_of::<T>())?;
+        let count = bytes.len() / size_of::<T>();
+        let count = usize::try_from(most).unwrap_or(usize::MAX).min(count);
+        Ok(pod::slice_from_bytes::<T>(bytes, count).map_or(&[], |(some, _)| some))
+    }
+
+    /// A structure at `offset`, or `None` where the file ends before it does.
+    pub(super) fn get<T: Pod>(&mut self, offset: u64) -> io::Result<Option<T>> {
+        let bytes = self.from(offset, size_of::<T>())?;
+        Ok(pod::from_bytes::<T>(bytes).ok().map(|(value, _)| *value))
+    }
+
+    /// Past the end of the file, in its last page: zeros for who maps it.
+    pub(super) fn reads_as_zeros(&mut self, offset: u64) -> io::Result<bool> {
+        const PAGE: u64 = 4096;
+        Ok(!self.from(offset / PAGE * PAGE, 1)?.is_empty())
+    }
+
+    fn move_to(&mut self, offset: u64, want: usize) -> io::Result<&[u8]> {
         if offset >= self.end {
             return Ok(&[]);
         }
@@ -94,24 +126,9 @@ impl<'a, R: ReadAt + ?Sized> Windows<'a, R> {
         Ok(&self.buf[base + skip.min(slot.len)..base + slot.len])
     }
 
-    /// A structure at `offset`, or `None` where the file ends before it does.
-    pub(super) fn get<T: Pod>(&mut self, offset: u64) -> io::Result<Option<T>> {
-        let bytes = self.from(offset, size_of::<T>())?;
-        Ok(pod::from_bytes::<T>(bytes).ok().map(|(value, _)| *value))
-    }
-
-    /// Past the end of the file, in its last page: zeros for who maps it.
-    pub(super) fn reads_as_zeros(&mut self, offset: u64) -> io::Result<bool> {
-        const PAGE: u64 = 4096;
-        Ok(!self.from(offset / PAGE * PAGE, 1)?.is_empty())
-    }
-
     fn holding(&self, offset: u64, want: usize) -> Option<usize> {
         let until = offset.saturating_add(want as u64).min(self.end);
         let holds = |s: &Slot| s.start <= offset && until <= s.start + s.len as u64;
-        if holds(&self.slots[self.last]) {
-            return Some(self.last);
-        }
         self.slots[..self.used].iter().position(holds)
     }
 

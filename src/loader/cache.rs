@@ -19,9 +19,9 @@ mod legacy;
 mod search;
 mod write;
 
-pub use abi::{Chars, ELF, Flags, LIBC6, LoaderAbi, ldconfig_knows, library_mark};
+pub use abi::{Chars, ELF, Flags, LIBC6, LoaderAbi, ldconfig_takes, library_mark};
 pub use compare::libcmp;
-pub use legacy::{legacy_bit, legacy_field};
+pub use legacy::{is_legacy_subdir, legacy_bit, legacy_field};
 pub use write::{Entry, Hwcap, order, write};
 
 use extension::Names;
@@ -313,7 +313,7 @@ impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unusable::TooShort { len } => write!(f, "{len} bytes are too short for a cache"),
-            Unusable::NotACache => f.write_str("no ld.so.cache"),
+            Unusable::NotACache => f.write_str("it does not begin as a cache does"),
             Unusable::TooMany { count, room } => write!(f, "{count} entries announced, room for {room}"),
             Unusable::OtherOrder { .. } => f.write_str("written in another byte order"),
         }

@@ -6,8 +6,8 @@ use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 
 use super::{
-    About, Candidate, Dir, Obstacle, Request, Rule, Sight, Step, Target, Verdict, Version, World, machine,
-    obstacle_of_errno,
+    About, Candidate, Dir, Obstacle, PathTag, Request, Rule, Sight, Step, Target, Verdict, Version, WAITS,
+    World, machine, obstacle_of_errno,
 };
 use crate::elf::{Class, ET_DYN, ET_EXEC, Facts, Header, Order, Unfit};
 
@@ -33,14 +33,14 @@ impl<W: World> Search<'_, W> {
         if request.name.contains(&b'/') {
             return self.as_given();
         }
-        let runpath = request.chain.first().and_then(|own| own.runpath.as_deref());
+        let runpath = request.chain.first().filter(|own| own.tag == PathTag::Runpath);
         if runpath.is_none() {
             for link in request.chain {
-                self.list(&link.rpath, Rule::Rpath { above: link.above })?;
+                self.list(&link.dirs, Rule::Rpath { above: link.above })?;
             }
         }
         self.list(request.library_path, Rule::LibraryPath)?;
-        self.list(runpath.unwrap_or_default(), Rule::Runpath { above: 0 })?;
+        self.list(runpath.map_or(&[], |own| &own.dirs), Rule::Runpath { above: 0 })?;
         self.cache(request.nodeflib)?;
         if request.nodeflib {
             return Continue(());
@@ -122,7 +122,7 @@ pub fn step(obstacle: Obstacle, version: &mut dyn FnMut() -> Version) -> Step {
         // ld.so has words for a handful of errors only; this is EISDIR.
         Obstacle::Directory => Step::Die("cannot read file data: Error 21"),
         Obstacle::Special("socket") => Step::LeaveRule,
-        Obstacle::Special("FIFO") => Step::Die("waits for ever on a FIFO"),
+        Obstacle::Special("FIFO") => Step::Die(WAITS),
         Obstacle::Special(_) | Obstacle::TooShort => Step::Die("file too short"),
         Obstacle::NotElf => Step::Die("invalid ELF header"),
         Obstacle::OtherOrder(Order::Little) => Step::Die("ELF file data encoding not little-endian"),

@@ -2,9 +2,9 @@
 //! legacy power set (2.36 and older), after `_dl_important_hwcaps`
 //! (elf/dl-hwcaps.c).
 
-use super::machine::{EM_386, EM_AARCH64, EM_PPC64, EM_S390, EM_X86_64};
+use super::machine::{EM_386, EM_AARCH64, EM_ARM, EM_PPC64, EM_S390, EM_X86_64};
 use super::{Target, Version};
-use crate::elf::Order;
+use crate::elf::{Class, Order};
 
 /// What the loader's choice depends on, of a CPU.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,6 +31,9 @@ pub enum Choice {
     List(Vec<Vec<u8>>),
 }
 
+/// `EF_ARM_ABI_FLOAT_HARD`.
+const ARM_HARD: u32 = 0x400;
+
 pub const X86_LEVELS: [&str; 3] = ["x86-64-v4", "x86-64-v3", "x86-64-v2"];
 const POWER_LEVELS: [&str; 2] = ["power10", "power9"];
 const S390_LEVELS: [&str; 5] = ["z17", "z16", "z15", "z14", "z13"];
@@ -49,16 +52,21 @@ pub fn known_levels(target: &Target) -> &'static [&'static str] {
 /// served by the same CPU, but has no levels and a platform of its own.
 pub fn is_native(target: &Target) -> bool {
     let own = if cfg!(target_arch = "x86_64") { EM_X86_64 } else { 0 };
-    target.machine == own && target.class == crate::elf::Class::Elf64
+    target.machine == own && target.class == Class::Elf64
 }
 
 impl Cpu {
-    /// The CPU that every machine of this kind is at least.
+    /// The CPU that every machine of this kind is at least. Where `AT_PLATFORM`
+    /// tells generations apart (arm, powerpc, s390) nobody knows the platform.
     pub fn baseline(target: &Target) -> Cpu {
         let (platform, legacy): (Option<&str>, &[&str]) = match target.machine {
             EM_X86_64 => (Some("x86_64"), &["x86_64"]),
             EM_386 => (Some("i686"), &["sse2"]),
             EM_AARCH64 => (Some("aarch64"), &[]),
+            // Its calls pass numbers in registers of the unit.
+            EM_ARM if target.flags & ARM_HARD != 0 => (None, &["vfp"]),
+            EM_PPC64 if target.order == Order::Little => (None, &["altivec", "dfp"]),
+            EM_S390 if target.class == Class::Elf64 => (None, &["zarch"]),
             _ => (None, &[]),
         };
         Cpu {
@@ -121,7 +129,6 @@ impl Cpu {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::elf::Class;
 
     const AMD64: Target = Target { class: Class::Elf64, order: Order::Little, machine: EM_X86_64, flags: 0 };
 

@@ -15,18 +15,21 @@ pub const EM_X86_64: u16 = 62;
 pub const EM_AARCH64: u16 = 183;
 pub const EM_RISCV: u16 = 243;
 pub const EM_LOONGARCH: u16 = 258;
-const EM_SPARC: u16 = 2;
-const EM_SPARCV9: u16 = 43;
+pub const EM_SPARC: u16 = 2;
+pub const EM_68K: u16 = 4;
+pub const EM_SPARCV9: u16 = 43;
+pub const EM_IA_64: u16 = 50;
 const EM_ALPHA: u16 = 0x9026;
 const EM_S390_OLD: u16 = 0xa390;
 
 const ARM_EABI5: u32 = 5;
-const ARM_SOFT: u32 = 0x200;
-const ARM_HARD: u32 = 0x400;
-const MIPS_ABI2: u32 = 0x20;
-const MIPS_NAN2008: u32 = 0x400;
+pub const ARM_SOFT: u32 = 0x200;
+pub const ARM_HARD: u32 = 0x400;
+/// n32.
+pub const MIPS_ABI2: u32 = 0x20;
+pub const MIPS_NAN2008: u32 = 0x400;
 const MIPS_FP64_OLD: u32 = 0x200;
-const RISCV_FLOAT: u32 = 6;
+pub const RISCV_FLOAT: u32 = 6;
 
 /// Does a loader for `target` take a file with this header? Its class is
 /// compared before, its byte order elsewhere.

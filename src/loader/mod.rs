@@ -125,6 +125,9 @@ pub enum Obstacle {
     Forbidden,
 }
 
+/// Our own words for the one thing that stops a process without any of its own.
+pub const WAITS: &str = "waits for ever on a FIFO";
+
 /// What the loader does about an obstacle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -153,14 +156,20 @@ pub struct Request<'a> {
 pub type Dir = Arc<[u8]>;
 
 /// What one object of a chain contributes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainLink {
     /// How many steps above the requester.
     pub above: u32,
-    /// For glibc: effective `DT_RPATH`. For musl: whichever of the two it takes.
-    pub rpath: Vec<Dir>,
-    /// `DT_RUNPATH`; `Some` even if it holds nothing, since its presence matters.
-    pub runpath: Option<Vec<Dir>>,
+    pub tag: PathTag,
+    pub dirs: Arc<[Dir]>,
+}
+
+/// Which of the two tags a path list is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PathTag {
+    Rpath,
+    /// For glibc it is there even if it names no directory: its presence matters.
+    Runpath,
 }
 
 /// What a search ended with.

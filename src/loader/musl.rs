@@ -4,7 +4,8 @@
 use std::ops::ControlFlow::{self, Break, Continue};
 
 use super::{
-    Candidate, Dir, Obstacle, Request, Rule, Sight, Step, Target, Verdict, World, obstacle_of_errno,
+    Candidate, Dir, Obstacle, PathTag, Request, Rule, Sight, Step, Target, Verdict, WAITS, World,
+    obstacle_of_errno,
 };
 use crate::elf::{ET_DYN, ET_EXEC, Facts, Unfit};
 
@@ -30,10 +31,11 @@ fn stages(request: &Request<'_>, world: &mut impl World) -> ControlFlow<Verdict>
     }
     list(world, request, request.library_path, Rule::LibraryPath)?;
     for link in request.chain {
-        match &link.runpath {
-            Some(runpath) => list(world, request, runpath, Rule::Runpath { above: link.above })?,
-            None => list(world, request, &link.rpath, Rule::Rpath { above: link.above })?,
-        }
+        let rule = match link.tag {
+            PathTag::Runpath => Rule::Runpath { above: link.above },
+            PathTag::Rpath => Rule::Rpath { above: link.above },
+        };
+        list(world, request, &link.dirs, rule)?;
     }
     let (rule, dirs) = world.system_dirs();
     list(world, request, &dirs, rule)
@@ -66,7 +68,7 @@ pub fn step(obstacle: Obstacle) -> Step {
         | Obstacle::Unreadable
         | Obstacle::NotDirectory
         | Obstacle::NameTooLong => Step::TryNext,
-        Obstacle::Special("FIFO") => Step::Die("waits for ever on a FIFO"),
+        Obstacle::Special("FIFO") => Step::Die(WAITS),
         Obstacle::LinkLoop
         | Obstacle::Errno(_)
         | Obstacle::Directory

@@ -164,8 +164,14 @@ mod tests {
 
     #[test]
     fn a_setuid_program_has_an_origin_only_at_the_start() {
-        let tokens = Tokens { origin: Some(b"/o"), secure: true, ..Tokens::default() };
-        let rows = [("$ORIGIN", true), ("$ORIGIN/a", true), ("/x/$ORIGIN", false), ("${ORIGIN}x", false)];
+        let tokens = Tokens { origin: Some(b"/o"), platform: Some(b"p"), secure: true, ..Tokens::default() };
+        let rows = [
+            ("$ORIGIN", true),
+            ("$ORIGIN/a", true),
+            ("/x/$ORIGIN", false),
+            ("${ORIGIN}x", false),
+            ("$PLATFORM$ORIGIN/a", false),
+        ];
         for (text, kept) in rows {
             assert_eq!(expand(text.as_bytes(), &tokens).is_some(), kept, "{text}");
         }

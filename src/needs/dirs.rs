@@ -5,8 +5,9 @@ use crate::job::User;
 use crate::path::ImagePath;
 use crate::root::{Access, Root};
 
-/// Where everybody may write and nobody may remove what is another's.
-const SHARED: [&[u8]; 2] = [b"/tmp", b"/var/tmp"];
+/// Directories with a mode of their own, by tradition. Into the first two
+/// everybody may write, and nobody may remove what is another's.
+const MODES: [(&[u8], u32); 3] = [(b"/tmp", 0o1777), (b"/var/tmp", 0o1777), (b"/root", 0o700)];
 
 /// The directories and links that were typed. What lies in the user's home is the user's.
 pub fn wanted(
@@ -26,20 +27,24 @@ pub fn wanted(
 }
 
 fn dir(root: &dyn Root, path: &ImagePath, user: Option<&User>) -> Vec<Want> {
-    if SHARED.contains(&path.as_bytes()) {
-        return way::follow(root, path).then(|at| Want::Dir { at, access: Access::of_root(0o1777) });
-    }
+    let own_mode = MODES.iter().find(|(at, _)| *at == path.as_bytes()).map(|(_, mode)| *mode);
     let home = user.and_then(|user| Some((ImagePath::parse(&users::home(user))?, users::home_access(user))));
-    let Some((home, access)) = home.filter(|(home, _)| path.below(home).is_some()) else {
-        return way::follow(root, path).then(|at| Want::Dir { at, access: Access::of_root(0o755) });
-    };
-    // Those on the way belong to the user too: otherwise nothing can be made beside it.
-    let below = path.components().skip(home.components().count());
-    let mut at = home;
+    match home.filter(|(home, _)| own_mode.is_none() && path.below(home).is_some()) {
+        Some((home, access)) => below_home(root, path, home, access),
+        None => way::dir(root, path, Access::of_root(own_mode.unwrap_or(0o755))),
+    }
+}
+
+/// Those on the way belong to the user too: otherwise nothing can be made beside it.
+fn below_home(root: &dyn Root, path: &ImagePath, home: ImagePath, access: Access) -> Vec<Want> {
+    if *path == home {
+        return way::dir(root, path, access);
+    }
     let mut wants = Vec::new();
-    for name in below {
+    let mut at = home;
+    for name in path.components().skip(at.components().count()) {
         at = at.join(name);
-        wants.extend(way::follow(root, &at).then(|at| Want::Dir { at, access }));
+        wants.extend(way::dir(root, &at, access));
     }
     wants
 }

@@ -4,10 +4,15 @@
 //! `C.UTF-8` is no exception, it is a directory as any other (glibc 2.35 has
 //! only its source). musl has UTF-8 built in and reads nothing.
 
+use std::io;
+
 use super::distro::{self, Family};
-use super::{Asked, NO_DATA, Want, Wanted, finding, look};
+use super::{Asked, Merge, NO_DATA, Want, Wanted, finding, look, way};
 use crate::finding::Finding;
-use crate::root::{DirId, ItemKind, Root, resolve_dir};
+use crate::path::ImagePath;
+use crate::root::{Access, DirId, ItemKind, Root, resolve_dir};
+
+mod archive;
 
 const OPTION: &str = "--locale";
 const TOP: &str = "/usr/lib/locale";
@@ -37,11 +42,36 @@ fn one(root: &dyn Root, name: &[u8], asked: Asked, wanted: &mut Wanted) {
         wanted.findings.push(finding(asked.severity(), NO_DATA, OPTION, message, None));
         return;
     }
-    match directory(root, name) {
-        Some(path) => wanted.want(with_targets(root, &path)),
-        None if is_musl(root) => {}
-        None => wanted.findings.push(missing(root, name, asked)),
+    if let Some(path) = directory(root, name) {
+        return wanted.want(with_targets(root, &path));
     }
+    match packed(root, name) {
+        Ok(Some(wants)) => wanted.want(wants),
+        Ok(None) if is_musl(root) => {}
+        Ok(None) => wanted.findings.push(missing(root, name, asked)),
+        Err(error) => {
+            let message = format!("cannot read `{ARCHIVE}`: {}", look::words(&error));
+            wanted.findings.push(finding(asked.severity(), NO_DATA, OPTION, message, None));
+        }
+    }
+}
+
+/// A locale of the archive, as a directory: the archive is of all locales there are.
+fn packed(root: &dyn Root, name: &[u8]) -> io::Result<Option<Vec<Want>>> {
+    let archive = match look::open(root, ARCHIVE.as_bytes()) {
+        Err(error) if look::is_absent(&error) => return Ok(None),
+        archive => archive?,
+    };
+    let plain = normalized(name);
+    let Some(parts) = archive::files(&archive, &plain)? else { return Ok(None) };
+    let top = ImagePath::parse(TOP.as_bytes()).expect("our own paths are absolute");
+    let top = way::follow(root, &top);
+    let mut wants = top.links;
+    for (part, bytes) in parts {
+        let at = [top.at.as_bytes(), b"/", &plain, b"/", part.as_bytes()].concat();
+        wants.push(Want::Made { at, bytes, access: Access::of_root(0o644), merge: Merge::Never });
+    }
+    Ok(Some(wants))
 }
 
 /// glibc tries a name as it is, then with its character set in plain letters.
@@ -81,25 +111,40 @@ fn is_musl(root: &dyn Root) -> bool {
 }
 
 fn missing(root: &dyn Root, name: &[u8], asked: Asked) -> Finding {
-    let shown = name.escape_ascii();
-    let source = name.split(|&b| matches!(b, b'.' | b'@')).next().unwrap_or_default().escape_ascii();
-    let localedef = format!(
-        "`localedef --no-archive -i {source} -f UTF-8 {TOP}/{}` in the build stage",
-        normalized(name).escape_ascii()
-    );
-    if look::open(root, ARCHIVE.as_bytes()).is_ok() {
-        let message = format!("`{shown}` has no directory in `{TOP}`, and `locale-archive` cannot be cut");
-        return finding(asked.severity(), NO_DATA, OPTION, message, Some(localedef.into_bytes()));
-    }
-    let is_c = name.starts_with(b"C.");
-    let language: String = source.to_string().split('_').next().unwrap_or_default().to_owned();
-    let fedora = if is_c { "glibc-minimal-langpack".into() } else { format!("glibc-langpack-{language}") };
+    let message = format!("the root has no locale `{}`", name.escape_ascii());
+    let hint = localedef(root, name).unwrap_or_else(|| package(root, name));
+    finding(asked.severity(), NO_DATA, OPTION, message, Some(hint.into_bytes()))
+}
+
+/// Makes the locale, if the root has its source.
+fn localedef(root: &dyn Root, name: &[u8]) -> Option<String> {
+    let (source, codeset) = (language(name), codeset(name)?);
+    let path = [b"/usr/share/i18n/locales/", source].concat();
+    look::open(root, &path).ok()?;
+    let (source, codeset) = (source.escape_ascii(), codeset.escape_ascii());
+    let to = normalized(name);
+    let to = to.escape_ascii();
+    Some(format!("`localedef --no-archive -i {source} -f {codeset} {TOP}/{to}` in the build stage makes it"))
+}
+
+fn package(root: &dyn Root, name: &[u8]) -> String {
+    let is_c = language(name) == b"C";
+    let short = name.split(|b| matches!(b, b'_' | b'.' | b'@')).next().unwrap_or_default();
+    let langpack = format!("glibc-langpack-{}", short.escape_ascii());
+    let fedora = if is_c { "glibc-minimal-langpack" } else { &langpack };
     let debian = if is_c { "libc-bin" } else { "locales-all" };
-    let packages =
-        [(Family::Debian, debian), (Family::Fedora, &fedora[..]), (Family::Suse, "glibc-locale-base")];
-    let install = distro::install(root, "glibc-locales", &packages);
-    let message = format!("the root has no locale `{shown}`");
-    finding(asked.severity(), NO_DATA, OPTION, message, Some(install.into_bytes()))
+    let packages = [(Family::Debian, debian), (Family::Fedora, fedora), (Family::Suse, "glibc-locale-base")];
+    distro::install(root, "glibc-locales", &packages)
+}
+
+/// `de_DE` of `de_DE.UTF-8@euro`.
+fn language(name: &[u8]) -> &[u8] {
+    name.split(|b| matches!(b, b'.' | b'@')).next().unwrap_or_default()
+}
+
+fn codeset(name: &[u8]) -> Option<&[u8]> {
+    let behind = name.splitn(2, |&b| b == b'.').nth(1)?;
+    behind.split(|&b| b == b'@').next().filter(|codeset| !codeset.is_empty())
 }
 
 #[cfg(test)]

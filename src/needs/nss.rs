@@ -21,6 +21,9 @@ protocols: files
 services: files
 ";
 
+/// The databases that a program asks for users and hosts.
+const DATABASES: [&[u8]; 5] = [b"passwd", b"group", b"shadow", b"initgroups", b"hosts"];
+
 /// Services on which somebody may rely: users, groups or hosts of a network.
 const REMOTE: [&[u8]; 6] = [b"sss", b"ldap", b"winbind", b"nis", b"extrausers", b"libvirt"];
 
@@ -49,7 +52,9 @@ pub fn wanted(root: &dyn Root) -> Wanted {
 fn names(text: &[u8], service: &[u8]) -> bool {
     text.split(|&b| b == b'\n').any(|line| {
         let line = line.split(|&b| b == b'#').next().unwrap_or_default();
-        let services = line.splitn(2, |&b| b == b':').nth(1).unwrap_or_default();
-        services.split(u8::is_ascii_whitespace).any(|word| word == service)
+        let mut parts = line.splitn(2, |&b| b == b':');
+        let database = parts.next().unwrap_or_default().trim_ascii();
+        let services = parts.next().unwrap_or_default();
+        DATABASES.contains(&database) && services.split(u8::is_ascii_whitespace).any(|word| word == service)
     })
 }

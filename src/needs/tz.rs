@@ -11,7 +11,7 @@ use super::{Asked, NO_DATA, Want, Wanted, finding, look};
 use crate::bytes::ReadAt;
 use crate::finding::Finding;
 use crate::job::Zones;
-use crate::path::basename;
+use crate::path::{ImagePath, basename};
 use crate::root::{DirId, ItemKind, Root, resolve, resolve_dir};
 
 mod nearest;
@@ -49,7 +49,6 @@ fn no_zones(root: &dyn Root, error: &std::io::Error, asked: Asked) -> Finding {
 }
 
 fn all(root: &dyn Root, top: DirId, asked: Asked, wanted: &mut Wanted) {
-    let takes = |name: &[u8]| !LEFT_OUT.contains(&name);
     let names = match look::names(root, top, takes) {
         Ok(names) => names,
         Err(error) => return wanted.findings.push(no_zones(root, &error, asked)),
@@ -58,11 +57,25 @@ fn all(root: &dyn Root, top: DirId, asked: Asked, wanted: &mut Wanted) {
     if !names.iter().any(is_zone) {
         return wanted.findings.push(no_zones(root, &std::io::ErrorKind::NotFound.into(), asked));
     }
-    // A link needs its target wherever that is; the rest comes with its directory.
-    let is_taken = |name: &&look::Name| !name.path.contains(&b'/') || name.kind == ItemKind::Link;
-    let live = |name: &&look::Name| name.kind != ItemKind::Link || exists(root, &at(&name.path));
-    let paths = names.iter().filter(is_taken).filter(live).map(|name| Want::Path(at(&name.path)));
+    let paths = names.iter().filter(|name| is_wanted(root, top, name)).map(|name| Want::Path(at(&name.path)));
     wanted.wants.extend(paths);
+}
+
+fn takes(name: &[u8]) -> bool {
+    !LEFT_OUT.contains(&name)
+}
+
+/// What is at the top brings all that is below it. A link below is wanted by
+/// itself if its target does not come that way. One that leads nowhere is not.
+fn is_wanted(root: &dyn Root, top: DirId, name: &look::Name) -> bool {
+    let at_top = !name.path.contains(&b'/');
+    if name.kind != ItemKind::Link {
+        return at_top;
+    }
+    let Ok(resolved) = resolve(root, DirId::TOP, &at(&name.path)) else { return false };
+    let (target, top) = (ImagePath::from(resolved.real_path(root)), ImagePath::from(root.real_path(top)));
+    let first = target.below(&top).and_then(|rest| rest.split(|&b| b == b'/').next());
+    at_top || !first.is_some_and(takes)
 }
 
 fn named(root: &dyn Root, top: DirId, names: &[Vec<u8>], asked: Asked, wanted: &mut Wanted) {
@@ -98,7 +111,7 @@ fn unknown(root: &dyn Root, top: DirId, name: &[u8], asked: Asked) -> Finding {
         let hint = format!("`--tz` without names takes all; `--tz={shown}/NAME` one of these");
         (format!("`{shown}` is a directory of time zones"), Some(hint))
     } else {
-        let names = look::names(root, top, |name| !LEFT_OUT.contains(&name)).unwrap_or_default();
+        let names = look::names(root, top, takes).unwrap_or_default();
         let mut names: Vec<Vec<u8>> = names.into_iter().map(|name| name.path).collect();
         names.retain(|name| is_zone(root, &at(name)));
         (format!("the root has no time zone `{shown}`"), nearest::hint(name, &names))
@@ -127,10 +140,6 @@ fn is_zone(root: &dyn Root, path: &[u8]) -> bool {
     let mut magic = [0; MAGIC.len()];
     let read = look::open(root, path).and_then(|file| file.read_at(&mut magic, 0));
     read.is_ok_and(|n| n == MAGIC.len()) && magic == MAGIC
-}
-
-fn exists(root: &dyn Root, path: &[u8]) -> bool {
-    resolve(root, DirId::TOP, path).is_ok()
 }
 
 fn at(name: &[u8]) -> Vec<u8> {

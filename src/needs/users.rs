@@ -31,17 +31,17 @@ pub fn wanted(root: &dyn Root, user: &User) -> Wanted {
     let file = |bytes| |at| Want::Made { at, bytes, access: Access::of_root(0o644), merge: Merge::ByName };
     wanted.want(way::put(root, "/etc/passwd", file(passwd(user))));
     wanted.want(way::put(root, "/etc/group", file(group(user))));
-    wanted.want(way::put(root, "/root", |at| Want::Dir { at, access: Access::of_root(0o700) }));
-    if user.uid != 0
-        && user.uid != NOBODY
-        && let Some(home) = ImagePath::parse(&home(user))
-    {
-        let access = home_access(user);
-        wanted.want(way::follow_parent(root, &home).then(|at| Want::Dir { at, access }));
+    wanted.want(dir(root, b"/root", Access::of_root(0o700)));
+    if user.uid != 0 && user.uid != NOBODY {
+        wanted.want(dir(root, &home(user), home_access(user)));
     }
     wanted.findings.extend(remarks(root, user));
     wanted.paste(OPTION, format!("USER {}:{}", user.uid, user.gid));
     wanted
+}
+
+fn dir(root: &dyn Root, path: &[u8], access: Access) -> Vec<Want> {
+    ImagePath::parse(path).map_or_else(Vec::new, |path| way::dir(root, &path, access))
 }
 
 /// Where a user is at home. Root and nobody have theirs by tradition.

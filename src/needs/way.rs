@@ -4,7 +4,7 @@
 
 use super::Want;
 use crate::path::ImagePath;
-use crate::root::{Child, DirId, Root};
+use crate::root::{Access, Child, DirId, Root};
 
 /// So many links may one path pass, as in a kernel.
 const MAX_LINKS: usize = 40;
@@ -53,6 +53,11 @@ pub(super) fn follow_parent(root: &dyn Root, path: &ImagePath) -> Way {
 pub(super) fn put(root: &dyn Root, path: &str, make: impl FnOnce(Vec<u8>) -> Want) -> Vec<Want> {
     let path = ImagePath::parse(path.as_bytes()).expect("our own paths are absolute");
     follow_parent(root, &path).then(make)
+}
+
+/// The wants that make a directory: the links on the way, and it where they lead.
+pub(super) fn dir(root: &dyn Root, path: &ImagePath, access: Access) -> Vec<Want> {
+    follow(root, path).then(|at| Want::Dir { at, access })
 }
 
 impl Way {

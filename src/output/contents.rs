@@ -11,7 +11,7 @@ use super::copy::{Trouble, Ways, write_at};
 use super::meta::{self, Clock, Rights, Wanted};
 use super::survey::{Changes, Put, Work};
 use super::tree::{Cursor, Tree};
-use super::{Done, Failure, Options, Sources, bytes_path, signal, source_name};
+use super::{Done, Failure, Options, Sources, bytes_path, open_source, signal, source_name};
 use crate::bytes::ReadAt;
 use crate::path::ImagePath;
 use crate::plan::{Content, ContentId, Plan, Source};
@@ -133,7 +133,7 @@ fn is_equal(
     if let Source::Made(bytes) = &content.source {
         return blocks_agree(scene, place, content, &bytes[..], file);
     }
-    let source = super::open_source(scene.sources, place, content)?;
+    let source = open_source(scene.sources, place, content)?;
     let agree = blocks_agree(scene, place, content, &source, file)?;
     unchanged_since(place, content, &source)?;
     Ok(agree)
@@ -164,12 +164,16 @@ fn blocks_agree(
     Ok(true)
 }
 
-fn unread(content: &Content, error: std::io::Error) -> Failure {
+pub(super) fn unread(content: &Content, error: std::io::Error) -> Failure {
     Failure::io("read", bytes_path(source_name(&content.source)), error)
 }
 
 /// A file that was written to while we read it is one of neither time.
-fn unchanged_since(place: &ImagePath, content: &Content, source: &OpenFile) -> Result<(), Failure> {
+pub(super) fn unchanged_since(
+    place: &ImagePath,
+    content: &Content,
+    source: &OpenFile,
+) -> Result<(), Failure> {
     let now = source.restat().map_err(|error| unread(content, error))?;
     if now == source.stat { Ok(()) } else { Err(Failure::changed(place, content)) }
 }
@@ -261,7 +265,7 @@ fn make(
         write_at(file.as_fd(), bytes, 0).map_err(failed)?;
         file
     } else {
-        let source = super::open_source(scene.sources, &put.place, content)?;
+        let source = open_source(scene.sources, &put.place, content)?;
         let file = create().map_err(failed)?;
         ways.copy(&source, file.as_fd()).map_err(|trouble| match trouble {
             Trouble::Short => Failure::changed(&put.place, content),

@@ -109,7 +109,7 @@ fn is_empty(tree: &Tree) -> Result<bool, Failure> {
 }
 
 /// Where a tree is to be that is not there yet.
-fn vacancy(dist: &Path) -> Result<Vacancy, Failure> {
+pub(super) fn vacancy(dist: &Path) -> Result<Vacancy, Failure> {
     let Some(name) = dist.file_name() else {
         return Err(Failure::io("open", dist, Errno::NOENT));
     };

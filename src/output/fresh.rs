@@ -40,7 +40,7 @@ impl Vacancy {
 
     /// The name of the directory beside DIST. A long name of DIST is cut: the
     /// lock keeps two such apart.
-    fn stage(&self) -> Vec<u8> {
+    pub(super) fn stage(&self) -> Vec<u8> {
         let name = &self.name[..self.name.len().min(NAME_MAX - SUFFIX.len() - 1)];
         [b".", name, SUFFIX].concat()
     }
@@ -71,28 +71,45 @@ impl Vacancy {
         let name = self.stage();
         let shown = path.with_file_name(super::bytes_path(&name));
         loop {
-            let tree = match retry_on_intr(|| fs::mkdirat(&self.parent, &name[..], Mode::RWXU)) {
-                Ok(()) | Err(Errno::EXIST) => open_dir(self.parent.as_fd(), &name),
-                Err(errno) => Err(errno),
-            };
-            let top = tree.map_err(|errno| Failure::io("create", &shown, errno))?;
-            if lock(&top).map_err(|errno| Failure::io("lock", &shown, errno))? == Lock::Taken {
-                return Err(Failure::refused(path, "another depcollect is writing it", None));
+            let made = retry_on_intr(|| fs::mkdirat(&self.parent, &name[..], Mode::RWXU));
+            if let Err(errno) = made.or_else(|errno| (errno == Errno::EXIST).then_some(()).ok_or(errno)) {
+                return Err(Failure::io("create", &shown, errno));
             }
-            if !is_ours(&top) {
-                return Err(Failure::refused(&shown, "it is somebody else's", None));
-            }
-            let failed = |errno| Failure::io("create", &shown, errno);
-            let is_there = self.is(&name, &top).map_err(failed)?;
-            if is_there && clean::names(&top).map_err(failed)?.is_empty() {
-                // A directory in one that hands down its group would do so too.
-                retry_on_intr(|| fs::fchmod(&top, Mode::RWXU)).map_err(failed)?;
-                return Ok(Tree::new(top, path));
-            }
-            if is_there {
-                clean::remove(self.parent.as_fd(), &name, &shown)?;
+            match self.take(path, &shown) {
+                Ok(Some(tree)) => return Ok(tree),
+                Ok(None) => {}
+                Err(failure) => {
+                    if made.is_ok() {
+                        // It is empty, or somebody else's by now.
+                        let _ = clean::rmdir(self.parent.as_fd(), &name);
+                    }
+                    return Err(failure);
+                }
             }
         }
+    }
+
+    /// Takes the directory beside DIST. `None`: it was a killed run's, or has
+    /// become DIST, and is gone.
+    fn take(&self, path: &Path, shown: &Path) -> Result<Option<Tree>, Failure> {
+        let (name, failed) = (self.stage(), |errno| Failure::io("create", shown, errno));
+        let top = open_dir(self.parent.as_fd(), &name).map_err(failed)?;
+        if lock(&top).map_err(|errno| Failure::io("lock", shown, errno))? == Lock::Taken {
+            return Err(Failure::refused(path, "another depcollect is writing it", None));
+        }
+        if !is_ours(&top) {
+            return Err(Failure::refused(shown, "it is somebody else's", None));
+        }
+        if !self.is(&name, &top).map_err(failed)? {
+            return Ok(None);
+        }
+        if !clean::names(&top).map_err(failed)?.is_empty() {
+            clean::remove(self.parent.as_fd(), &name, shown)?;
+            return Ok(None);
+        }
+        // A directory in one that hands down its group would do so too.
+        retry_on_intr(|| fs::fchmod(&top, Mode::RWXU)).map_err(failed)?;
+        Ok(Some(Tree::new(top, path)))
     }
 
     /// Whether the name still is that of this directory: the run that had the

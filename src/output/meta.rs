@@ -60,6 +60,11 @@ impl Clock {
         Clock { newest: clock.clamp(clock.newest), ..clock }
     }
 
+    /// When a content was written to last.
+    pub(super) fn of(self, content: &Content) -> (i64, i64) {
+        self.clamp(content.mtime.unwrap_or(self.newest))
+    }
+
     fn clamp(self, time: (i64, i64)) -> (i64, i64) {
         self.epoch.map_or(time, |epoch| time.min((epoch, 0)))
     }
@@ -94,7 +99,7 @@ impl Rights {
         let keeps = |name: &[u8]| if name == CAPABILITY { self.is_root } else { self.user_xattrs };
         let (xattrs, lost): (Vec<_>, Vec<_>) = content.xattrs.iter().partition(|(name, _)| keeps(name));
         dropped.extend(words(lost.iter().map(|(name, _)| &name[..])));
-        let mtime = clock.clamp(content.mtime.unwrap_or(clock.newest));
+        let mtime = clock.of(content);
         Wanted { access, mtime, xattrs, dropped }
     }
 

@@ -21,6 +21,7 @@ mod meta;
 mod refuse;
 mod signal;
 mod survey;
+pub mod tar;
 mod tree;
 mod update;
 

@@ -91,6 +91,8 @@ struct Survey<'a, 'p> {
     earlier: Option<&'a DirRoot>,
     spots: BTreeMap<ImagePath, Spot>,
     taken: BTreeMap<ImagePath, &'p Node>,
+    /// Links of the tree by which places of the plan are reached.
+    passed: BTreeSet<ImagePath>,
     names: BTreeMap<ContentId, Vec<(ImagePath, Option<DirId>)>>,
     changes: Changes<'p>,
     numbers: usize,
@@ -103,6 +105,7 @@ pub(super) fn survey<'p>(scene: &Scene<'p>, earlier: Option<&DirRoot>) -> Result
         earlier,
         spots: BTreeMap::new(),
         taken: BTreeMap::new(),
+        passed: BTreeSet::new(),
         names: BTreeMap::new(),
         changes: Changes::default(),
         numbers: 0,
@@ -116,8 +119,12 @@ pub(super) fn survey<'p>(scene: &Scene<'p>, earlier: Option<&DirRoot>) -> Result
         }
     }
     survey.files()?;
-    survey.touched()?;
+    survey.ways();
     survey.changes.conflicts.sort();
+    survey.changes.conflicts.dedup();
+    if survey.changes.conflicts.is_empty() {
+        survey.touched()?;
+    }
     Ok(survey.changes)
 }
 
@@ -186,9 +193,11 @@ impl<'p> Survey<'_, 'p> {
     }
 
     /// The directory of the tree that a link of it leads to.
-    fn behind_link(&self, place: &ImagePath) -> Option<(ImagePath, DirId)> {
+    fn behind_link(&mut self, place: &ImagePath) -> Option<(ImagePath, DirId)> {
         let earlier = self.earlier?;
-        let (id, _) = resolve_dir(earlier, DirId::TOP, place.as_bytes()).ok()?;
+        let (id, links) = resolve_dir(earlier, DirId::TOP, place.as_bytes()).ok()?;
+        let place = |dir, name: &[u8]| ImagePath::from(earlier.real_path(dir)).join(name);
+        self.passed.extend(links.iter().map(|(dir, name, _)| place(*dir, name)));
         Some((earlier.real_path(id).into(), id))
     }
 
@@ -334,6 +343,13 @@ impl<'p> Survey<'_, 'p> {
 
     fn conflict(&mut self, place: &ImagePath, what: &'static str) {
         self.changes.conflicts.push((place.clone(), what));
+    }
+
+    /// A link that something is reached by must not be replaced by it.
+    fn ways(&mut self) {
+        let replaced = self.changes.clear.iter().chain(self.changes.puts()).map(|put| &put.place);
+        let lost: Vec<_> = replaced.filter(|place| self.passed.contains(place)).cloned().collect();
+        self.changes.conflicts.extend(lost.into_iter().map(|place| (place, TWICE)));
     }
 
     /// A directory that gets another entry has its time changed by that.

@@ -39,10 +39,21 @@ pub(super) fn update(
     let mut done = if changes.is_meta() {
         dress_only(&scene, &changes)?
     } else {
-        let stage = open_stage(tree)?;
-        let at = stage_failed(tree);
-        scene.rights = rights.seen_on(&stage.tree.top).map_err(&at)?;
-        rebuild(&scene, &changes, &stage)?
+        let staged = open_stage(tree).and_then(|stage| {
+            let seen = rights.seen_on(&stage.tree.top).map_err(stage_failed(tree))?;
+            Ok((stage, seen))
+        });
+        match staged {
+            Ok((stage, seen)) => {
+                scene.rights = seen;
+                rebuild(&scene, &changes, &stage)?
+            }
+            Err(failure) => {
+                // What went wrong first is what is told.
+                let _ = close_stage(tree, steps(&changes));
+                return Err(failure);
+            }
+        }
     };
     done.dropped.sort();
     Ok(done)
@@ -78,11 +89,9 @@ pub(super) fn recover(tree: &Tree) -> Result<(), Failure> {
         stage.undo(tree, &steps)?;
         stage.forget()?;
     }
-    clean::remove(tree.top.as_fd(), STAGE, &stage_path(tree))?;
-    journal::restore_dirs(tree, &tops(steps))
+    close_stage(tree, steps)
 }
 
-/// The stage changed the time of the directory that it stood in.
 fn tops(mut steps: Vec<Step>) -> Vec<Step> {
     steps.retain(|step| *step.place() == ImagePath::top());
     steps
@@ -101,13 +110,14 @@ fn open_stage(tree: &Tree) -> Result<Stage, Failure> {
     let path = stage_path(tree);
     let top = Tree::make(tree.top.as_fd(), STAGE, &path)?;
     let below = |name: &[u8]| Tree::make(top.top.as_fd(), name, &path);
-    match below(b"new").and_then(|new| Ok((new, below(b"old")?))) {
-        Ok((new, old)) => Ok(Stage { tree: top, new, old }),
-        Err(failure) => {
-            let _ = clean::remove(tree.top.as_fd(), STAGE, &path);
-            Err(failure)
-        }
-    }
+    let (new, old) = (below(b"new")?, below(b"old")?);
+    Ok(Stage { tree: top, new, old })
+}
+
+/// Leaves no stage. Its coming and going changed the time of the top.
+fn close_stage(tree: &Tree, steps: Vec<Step>) -> Result<(), Failure> {
+    clean::remove(tree.top.as_fd(), STAGE, &stage_path(tree))?;
+    journal::restore_dirs(tree, &tops(steps))
 }
 
 /// Directories get another access or time; nothing is moved.
@@ -156,10 +166,9 @@ fn rebuild(scene: &Scene<'_>, changes: &Changes<'_>, stage: &Stage) -> Result<Do
         stage.forget()?;
         Ok(done)
     });
-    let path = stage_path(tree);
     match made {
         Ok(done) => {
-            clean::remove(tree.top.as_fd(), STAGE, &path)?;
+            clean::remove(tree.top.as_fd(), STAGE, &stage_path(tree))?;
             twice(|| meta::date(tree.top.as_fd(), scene.clock.newest))
                 .map_err(|errno| tree.failed("change", &ImagePath::top(), errno))?;
             Ok(done)
@@ -167,9 +176,8 @@ fn rebuild(scene: &Scene<'_>, changes: &Changes<'_>, stage: &Stage) -> Result<Do
         Err(failure) => {
             // What went wrong first is what is told. If this fails too, the
             // next run tries again.
-            let _ = undo(tree, stage, if noted { &steps } else { &[] })
-                .and_then(|()| clean::remove(tree.top.as_fd(), STAGE, &path))
-                .and_then(|()| journal::restore_dirs(tree, &tops(steps)));
+            let _ =
+                undo(tree, stage, if noted { &steps } else { &[] }).and_then(|()| close_stage(tree, steps));
             Err(failure)
         }
     }

@@ -132,6 +132,8 @@ fn cache(
         for listed in cache.entries() {
             let entry = Entry::from(&listed);
             let rival = entries[..own].iter().find(|known| is_rival(known, &entry));
+            let is_there = || around.below().any(|root| identity_at(root, &entry.value).is_some());
+            let rival = rival.filter(|_| is_there());
             findings.extend(rival.and_then(|rival| rivalry(whose, rival, &entry)));
             if !entries.contains(&entry) {
                 entries.push(entry);
@@ -166,8 +168,8 @@ fn entry_of(one: &Unfound, value: &[u8]) -> Entry {
     Entry { key: one.name.clone(), value: value.to_vec(), flags, hwcap }
 }
 
-/// `DIR/glibc-hwcaps/NAME/FILE`.
-fn variant(path: &[u8]) -> Option<&[u8]> {
+/// The name of the variant that a path is of: `DIR/glibc-hwcaps/NAME/FILE`.
+pub fn variant(path: &[u8]) -> Option<&[u8]> {
     let dir = dirname(path)?;
     let above = dirname(dir)?;
     (basename(above) == b"glibc-hwcaps").then(|| basename(dir))
@@ -318,3 +320,6 @@ fn bytes_of(content: &Content, root: &dyn Root) -> Option<Vec<u8>> {
         Source::Root { .. } | Source::Host { .. } => read_whole(&Sources { root }.open(content).ok()?),
     }
 }
+
+#[cfg(test)]
+mod tests;

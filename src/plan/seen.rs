@@ -170,7 +170,9 @@ impl<'a> PlanRoot<'a> {
     fn open_content(&self, id: ContentId) -> io::Result<OpenFile> {
         let content = self.plan.content(id);
         match &content.source {
-            Source::Made(bytes) => Ok(OpenFile::in_memory(made(id, content), Arc::clone(bytes))),
+            Source::Made(bytes) => {
+                Ok(OpenFile::in_memory(made(id, content), Arc::clone(bytes), Arc::from([])))
+            }
             Source::Root { .. } | Source::Host { .. } => self.sources.open(content),
         }
     }

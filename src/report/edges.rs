@@ -126,6 +126,11 @@ pub(super) fn obstacle_words(obstacle: Obstacle) -> String {
     words.into()
 }
 
+/// `1 file`, `2 files`.
+pub fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Human sizes, as `ls -h` has them.
 pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];

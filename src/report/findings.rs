@@ -1,10 +1,10 @@
 //! Findings and errors as lines of a log: what, where, why, and the cure.
 
-use super::edges::{obstacle_words, rule_words, size};
+use super::edges::{counted, obstacle_words, rule_words, size};
 use super::escape::{escape, escaped};
 use super::off::rules_off;
 use super::style::Style;
-use crate::closure::{Closure, Outcome};
+use crate::closure::{Closure, ObjectId, Outcome, Role};
 use crate::finding::{Finding, Severity};
 
 /// Appends one finding about a program.
@@ -44,9 +44,18 @@ pub fn nobody_asks(out: &mut String, program: &[u8], library: &[u8], style: Styl
     out.push_str("`\n");
 }
 
-/// Appends what `-v` adds to ldd's lines: sizes, and what was tried for a name
-/// that is missing.
+/// Appends what `-v` adds to ldd's lines: rule and size of each file, and what
+/// was tried for a name that is missing. ldd's own lines stay as they are.
 pub fn details(out: &mut String, closure: &Closure) {
+    for (n, object) in closure.objects.iter().enumerate() {
+        let rule = object.rule.map(|rule| rule_words(closure, object.wanted_by.unwrap_or(ObjectId(0)), rule));
+        let rule = match object.role {
+            _ if n == 0 => "the program".into(),
+            Role::Interpreter => "interpreter".into(),
+            Role::Program | Role::Preload | Role::Library | Role::Filtee => rule.unwrap_or_default(),
+        };
+        out.push_str(&format!("{} [{rule}] {}\n", escaped(&object.path), size(object.found.file.stat.len)));
+    }
     for edge in &closure.edges {
         let Outcome::Missing(miss) = &edge.outcome else { continue };
         for tried in &miss.tried {
@@ -54,12 +63,15 @@ pub fn details(out: &mut String, closure: &Closure) {
             let (path, why) = (escaped(&tried.path), obstacle_words(tried.obstacle));
             out.push_str(&format!("tried `{path}` for `{}`: {why} [{rule}]\n", escaped(&edge.name)));
         }
+        if miss.more > 0 {
+            out.push_str(&format!("tried {} more for `{}`\n", miss.more, escaped(&edge.name)));
+        }
         for line in rules_off(closure, edge) {
             out.push_str(&format!("{line}\n"));
         }
     }
     let bytes: u64 = closure.objects.iter().map(|object| object.found.file.stat.len).sum();
-    out.push_str(&format!("{} files, {}", closure.objects.len(), size(bytes)));
+    out.push_str(&format!("{}, {}", counted(closure.objects.len(), "file"), size(bytes)));
     if let Some(version) = closure.oldest_glibc() {
         out.push_str(&format!("; starts on glibc {}.{} or newer", version.0, version.1));
     }

@@ -158,6 +158,9 @@ fn one_edge(w: &mut Writer, closure: &Closure, edge: &Edge) {
                         w.key("obstacle").str(&obstacle_words(tried.obstacle));
                     });
                 });
+                if miss.more > 0 {
+                    w.key("tried_more").number(miss.more as u64);
+                }
                 w.key("rules_off").array(rules_off(closure, edge), |w, line| w.str(&line));
             }
             Outcome::Dies(death) => {

@@ -1,5 +1,6 @@
 //! Renderings of a closure. None of them does any I/O: each appends to a buffer.
 
+mod check;
 mod collection;
 mod dot;
 mod edges;
@@ -17,8 +18,10 @@ mod why;
 use crate::escape;
 
 pub use crate::escape::{escape, is_plain};
+pub use check::{check_findings, check_json, check_programs, check_summary};
 pub use collection::{Collection, Program as Collected, Written, collection, collection_json};
 pub use dot::dot;
+pub use edges::counted;
 pub use findings::{conflict, details, finding, nobody_asks, problem};
 pub use json::Json;
 pub use ldd::ldd;

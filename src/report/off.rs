@@ -21,6 +21,11 @@ pub(super) fn rules_off(closure: &Closure, edge: &Edge) -> Vec<String> {
             "RUNPATH of others: it counts for an object's own libraries only, not for those of {name}"
         ));
     }
+    if is_secure(closure) && above(closure, edge.from).any(|id| asks_for_origin(closure, id)) {
+        off.push(
+            "$ORIGIN: off outside the default directories, because the program is setuid or setgid".into(),
+        );
+    }
     match &closure.cache {
         CacheState::Absent => off.push("ld.so.cache: off, the root has none".into()),
         CacheState::Unusable(why) => off.push(format!("ld.so.cache: off, {why}")),
@@ -30,6 +35,17 @@ pub(super) fn rules_off(closure: &Closure, edge: &Edge) -> Vec<String> {
         off.push(format!("default directories: off, because {name} is linked with -z nodefaultlib"));
     }
     off
+}
+
+fn is_secure(closure: &Closure) -> bool {
+    const SETUID_OR_SETGID: u32 = 0o6000;
+    closure.objects[0].found.file.stat.mode & SETUID_OR_SETGID != 0
+}
+
+fn asks_for_origin(closure: &Closure, id: ObjectId) -> bool {
+    let facts = closure.object(id).found.facts();
+    let mut lists = facts.runpath().into_iter().chain(facts.rpath());
+    lists.any(|list| list.windows(6).any(|part| part == b"ORIGIN"))
 }
 
 /// Somebody on the way up to the program has an RPATH that would have counted.

@@ -26,6 +26,6 @@ impl Style {
     }
 
     fn paint(self, style: Ansi, text: &str) -> String {
-        if self.colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
+        if self.colour && !text.is_empty() { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 }

@@ -1,12 +1,15 @@
 //! A tree for people: each object once, at the request that loaded it; what is
 //! shared is named in one line below whoever asks for it.
 
-use super::edges::{display_name, obstacle_words, rule_words, size};
+use std::collections::BTreeSet;
+
+use super::edges::{counted, display_name, obstacle_words, rule_words, size};
 use super::escape::{escape, escaped};
 use super::off::rules_off;
 use super::style::Style;
 use crate::closure::{Closure, Edge, How, ObjectId, Outcome, Want};
 use crate::elf::Kind;
+use crate::path::{basename, dirname};
 
 struct Tree<'a> {
     closure: &'a Closure,
@@ -26,7 +29,7 @@ pub fn tree(out: &mut String, closure: &Closure, style: Style, verbose: bool) {
     out.push_str(&style.bold(&escaped(&closure.program)));
     out.push_str(&style.dim(&tree.about_program()));
     out.push('\n');
-    tree.children(out, ObjectId(0), &mut Vec::new());
+    tree.draw(out);
     if verbose {
         tree.total(out);
     }
@@ -45,18 +48,36 @@ impl Tree<'_> {
         [what, &size].concat()
     }
 
-    /// `guides` says for each level whether more follows there.
-    fn children(&self, out: &mut String, id: ObjectId, guides: &mut Vec<bool>) {
-        let edges = &self.edges_of[id.0 as usize];
-        let (shared, own): (Vec<&Edge>, Vec<&Edge>) = edges.iter().partition(is_shared);
-        let names = self.shared_names(&shared);
-        for (n, edge) in own.iter().enumerate() {
-            let is_last = n + 1 == own.len() && names.is_empty();
-            self.branch(out, guides, if is_last { "└── " } else { "├── " });
+    /// Libraries nest as deep as their chain is long, so this does not recurse.
+    fn draw(&self, out: &mut String) {
+        // For each level, whether more follows there.
+        let mut guides = Vec::new();
+        let mut levels = vec![self.below(ObjectId(0))];
+        while let Some(level) = levels.last_mut() {
+            let Some(edge) = level.edges.next() else {
+                self.shared(out, &level.shared, &guides);
+                levels.pop();
+                guides.pop();
+                continue;
+            };
+            let is_last = level.edges.len() == 0 && level.shared.is_empty();
+            self.branch(out, &guides, if is_last { "└── " } else { "├── " });
             guides.push(!is_last);
-            self.edge(out, edge, guides);
-            guides.pop();
+            self.edge(out, edge, &guides);
+            match edge.outcome {
+                Outcome::Found { to, .. } => levels.push(self.below(to)),
+                Outcome::Missing(_) | Outcome::Dies(_) | Outcome::Vdso | Outcome::Apart => _ = guides.pop(),
+            }
         }
+    }
+
+    fn below(&self, id: ObjectId) -> Level<'_> {
+        let (shared, own): (Vec<&Edge>, Vec<&Edge>) =
+            self.edges_of[id.0 as usize].iter().partition(is_shared);
+        Level { edges: own.into_iter(), shared: self.shared_names(&shared) }
+    }
+
+    fn shared(&self, out: &mut String, names: &[String], guides: &[bool]) {
         if !names.is_empty() {
             self.branch(out, guides, "└┄┄ ");
             out.push_str(&self.style.dim(&format!("shared: {}", names.join(", "))));
@@ -69,25 +90,21 @@ impl Tree<'_> {
     }
 
     fn branch(&self, out: &mut String, guides: &[bool], last: &str) {
-        for more in guides {
+        for more in guides.iter().take(DEEPEST) {
             out.push_str(if *more { "│   " } else { "    " });
         }
         out.push_str(last);
     }
 
-    fn edge(&self, out: &mut String, edge: &Edge, guides: &mut Vec<bool>) {
+    /// A line, and what there is to say below it.
+    fn edge(&self, out: &mut String, edge: &Edge, guides: &[bool]) {
+        let is_flat = guides.len() > DEEPEST + 1;
         match &edge.outcome {
-            Outcome::Found { to, how } => {
-                self.found(out, edge, *to, *how);
-                // Libraries nest as deep as their chain is long; a chain of
-                // thousands is drawn flat from some depth on.
-                if guides.len() < DEEPEST {
-                    self.children(out, *to, guides);
-                }
-            }
+            Outcome::Found { to, how } => self.found(out, edge, *to, *how, is_flat),
             Outcome::Missing(miss) => {
-                self.title(out, edge, &self.style.bad("not found"));
-                for tried in miss.tried.iter().filter(|t| self.verbose || is_telling(&t.path)) {
+                self.title(out, edge, &self.style.bad("not found"), is_flat);
+                let dirs = miss.tried.iter().filter_map(|tried| dirname(&tried.path)).collect();
+                for tried in miss.tried.iter().filter(|t| self.verbose || !is_variant(&dirs, &t.path)) {
                     let rule = rule_words(self.closure, edge.from, tried.rule);
                     self.note(
                         out,
@@ -95,20 +112,21 @@ impl Tree<'_> {
                         &format!("{}: {} [{rule}]", escaped(&tried.path), obstacle_words(tried.obstacle)),
                     );
                 }
-                for line in rules_off(self.closure, edge) {
+                let more = (miss.more > 0).then(|| format!("and {} more", miss.more));
+                for line in more.into_iter().chain(rules_off(self.closure, edge)) {
                     self.note(out, guides, &line);
                 }
             }
             Outcome::Dies(death) => {
                 let words = format!("{}: {}", escaped(&death.subject), death.words);
-                self.title(out, edge, &self.style.bad(&words));
+                self.title(out, edge, &self.style.bad(&words), is_flat);
             }
-            Outcome::Vdso => self.title(out, edge, "the kernel's own"),
-            Outcome::Apart => self.title(out, edge, "in a namespace of its own"),
+            Outcome::Vdso => self.title(out, edge, "the kernel's own", is_flat),
+            Outcome::Apart => self.title(out, edge, "in a namespace of its own", is_flat),
         }
     }
 
-    fn found(&self, out: &mut String, edge: &Edge, to: ObjectId, how: How) {
+    fn found(&self, out: &mut String, edge: &Edge, to: ObjectId, how: How, is_flat: bool) {
         let object = self.closure.object(to);
         escape(out, &edge.name);
         if *edge.name != *object.path {
@@ -121,22 +139,29 @@ impl Tree<'_> {
             How::Builtin => "the loader itself".into(),
             How::AlreadyLoaded => format!("loaded as {}", display_name(object)),
         };
-        let why = if let Some(want) = special_want(edge.want) { format!("{want}, {why}") } else { why };
-        out.push_str(&self.style.dim(&format!(" [{why}]")));
+        self.remark(out, edge, Some(why), is_flat);
         if self.verbose {
             out.push_str(&self.style.dim(&format!(" {}", size(object.found.file.stat.len))));
         }
         out.push('\n');
     }
 
-    fn title(&self, out: &mut String, edge: &Edge, words: &str) {
+    fn title(&self, out: &mut String, edge: &Edge, words: &str, is_flat: bool) {
         escape(out, &edge.name);
         out.push_str(" => ");
         out.push_str(words);
-        if let Some(want) = special_want(edge.want) {
-            out.push_str(&self.style.dim(&format!(" [{want}]")));
-        }
+        self.remark(out, edge, None, is_flat);
         out.push('\n');
+    }
+
+    /// Why it is there; where the drawing is flat, also for whom.
+    fn remark(&self, out: &mut String, edge: &Edge, why: Option<String>, is_flat: bool) {
+        let want = special_want(edge.want).map(str::to_owned);
+        let whose = is_flat.then(|| format!("for {}", display_name(self.closure.object(edge.from))));
+        let words: Vec<String> = [want, why, whose].into_iter().flatten().collect();
+        if !words.is_empty() {
+            out.push_str(&self.style.dim(&format!(" [{}]", words.join(", "))));
+        }
     }
 
     fn note(&self, out: &mut String, guides: &[bool], text: &str) {
@@ -149,7 +174,8 @@ impl Tree<'_> {
         let closure = self.closure;
         let libraries = &closure.objects[1..];
         let bytes: u64 = closure.objects.iter().map(|object| object.found.file.stat.len).sum();
-        let mut text = format!("{} files beside the program, {} in all", libraries.len(), size(bytes));
+        let mut text =
+            format!("{} beside the program, {} in all", counted(libraries.len(), "file"), size(bytes));
         if let Some(version) = closure.oldest_glibc() {
             text.push_str(&format!("; starts on glibc {}.{} or newer", version.0, version.1));
         }
@@ -158,6 +184,15 @@ impl Tree<'_> {
     }
 }
 
+/// What is still to be drawn below an object.
+struct Level<'a> {
+    edges: std::vec::IntoIter<&'a Edge>,
+    /// Named in one line at the end.
+    shared: Vec<String>,
+}
+
+/// From here on all is drawn at one indentation: a chain of thousands would
+/// take lines of thousands.
 const DEEPEST: usize = 64;
 
 /// A request that loaded nothing and needs no line of its own.
@@ -170,11 +205,25 @@ fn is_shared(edge: &&&Edge) -> bool {
     }
 }
 
-/// Subdirectories for other processors are rarely what a reader is after.
-fn is_telling(path: &[u8]) -> bool {
-    let is_variant =
-        |part: &[u8]| part == b"glibc-hwcaps" || part == b"tls" || part == b"x86_64" || part == b"haswell";
-    !path.split(|&b| b == b'/').any(is_variant)
+/// Names of subdirectories for processors: those of `Cpu::baseline` and of the
+/// machine's own processor (`cli/cpu.rs`).
+const PROCESSORS: [&[u8]; 7] = [b"aarch64", b"avx512_1", b"haswell", b"i686", b"sse2", b"tls", b"x86_64"];
+
+/// A subdirectory for processors of a directory that was tried as well is rarely
+/// what a reader is after.
+fn is_variant(tried: &BTreeSet<&[u8]>, path: &[u8]) -> bool {
+    let mut dir = dirname(path).unwrap_or_default();
+    while let Some(above) = dirname(dir) {
+        dir = match (basename(above), basename(dir)) {
+            (b"glibc-hwcaps", _) => dirname(above).unwrap_or_default(),
+            (_, name) if PROCESSORS.contains(&name) => above,
+            _ => return false,
+        };
+        if tried.contains(dir) {
+            return true;
+        }
+    }
+    false
 }
 
 fn special_want(want: Want) -> Option<&'static str> {

@@ -163,6 +163,17 @@ impl DirRoot {
         }
     }
 
+    fn open_afresh(&self, fd: BorrowedFd<'_>, dir: DirId, name: &[u8]) -> io::Result<Opened> {
+        match openat(fd, name, READ) {
+            Ok(file) => self.opened(dir, name, file),
+            Err(Errno::LOOP) => Ok(Opened::Link(read_link(fd, name)?)),
+            Err(errno @ (Errno::NXIO | Errno::NODEV | Errno::NOMEDIUM | Errno::BUSY)) => {
+                special_at(fd, name, errno)
+            }
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
     fn opened(&self, dir: DirId, name: &[u8], fd: OwnedFd) -> io::Result<Opened> {
         let (kind, stat) = stat(&fd)?;
         Ok(match special(kind) {
@@ -200,13 +211,10 @@ impl Root for DirRoot {
 
     fn open(&self, dir: DirId, name: &[u8]) -> io::Result<Opened> {
         let fd = self.fd(dir)?;
-        let opened = match openat(fd.as_fd(), name, READ) {
-            Ok(file) => self.opened(dir, name, file),
-            Err(Errno::LOOP) => Ok(Opened::Link(read_link(fd.as_fd(), name)?)),
-            Err(errno @ (Errno::NXIO | Errno::NODEV | Errno::NOMEDIUM | Errno::BUSY)) => {
-                special_at(fd.as_fd(), name, errno)
-            }
-            Err(errno) => Err(errno.into()),
+        let opened = match is_mostly_a_link(name).then(|| read_link(fd.as_fd(), name)) {
+            Some(Ok(target)) => Ok(Opened::Link(target)),
+            Some(Err(Errno::NOENT)) => Err(Errno::NOENT.into()),
+            Some(Err(_)) | None => self.open_afresh(fd.as_fd(), dir, name),
         };
         self.node(dir).looked_up(&opened);
         opened
@@ -357,6 +365,13 @@ pub(super) fn is_dots(name: &[u8]) -> bool {
     matches!(name, b"." | b"..")
 }
 
+/// `libz.so.1`: what is asked for by such a name leads to `libz.so.1.2.13`.
+/// To try and open it first would cost a call more.
+fn is_mostly_a_link(name: &[u8]) -> bool {
+    let mut parts = name.rsplit(|&b| b == b'.');
+    parts.next().is_some_and(|last| last.iter().all(u8::is_ascii_digit)) && parts.next() == Some(b"so")
+}
+
 fn read_link(dir: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<Vec<u8>> {
     // Linux keeps no longer text than `PATH_MAX`.
     let mut buffer = [MaybeUninit::uninit(); 4096];
@@ -391,6 +406,13 @@ fn item_kind(kind: FileType) -> ItemKind {
         | FileType::BlockDevice
         | FileType::Unknown => ItemKind::Special,
     }
+}
+
+/// An attribute of this name is never longer than the kernel's third revision.
+pub(super) fn capabilities(fd: &OwnedFd) -> Vec<u8> {
+    let mut value = [0; 24];
+    let len = fs::fgetxattr(fd, c"security.capability", &mut value).unwrap_or(0);
+    value[..len].to_vec()
 }
 
 /// A regular file of the host, outside any root: followed as the kernel does.

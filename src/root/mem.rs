@@ -29,6 +29,8 @@ pub struct MemRoot {
 #[derive(Debug)]
 struct Node {
     mode: u32,
+    /// The attribute `security.capability`.
+    capabilities: Arc<[u8]>,
     what: What,
 }
 
@@ -40,6 +42,12 @@ enum What {
     Special(&'static str),
 }
 
+impl Node {
+    fn new(mode: u32, what: What) -> Node {
+        Node { mode, capabilities: Arc::from([]), what }
+    }
+}
+
 impl Default for MemRoot {
     fn default() -> Self {
         MemRoot::new()
@@ -48,7 +56,7 @@ impl Default for MemRoot {
 
 impl MemRoot {
     pub fn new() -> Self {
-        MemRoot { nodes: vec![Node { mode: 0o755, what: What::dir(DirId::TOP, b"") }], dev: 1 }
+        MemRoot { nodes: vec![Node::new(0o755, What::dir(DirId::TOP, b""))], dev: 1 }
     }
 
     pub fn on_device(self, dev: u64) -> Self {
@@ -86,9 +94,15 @@ impl MemRoot {
         self
     }
 
+    pub fn capabilities(&mut self, path: impl AsRef<[u8]>, value: &[u8]) -> &mut Self {
+        let node = self.find(path.as_ref());
+        self.nodes[node].capabilities = value.into();
+        self
+    }
+
     fn add(&mut self, path: &[u8], mode: u32, what: What) -> &mut Self {
         let node = self.nodes.len();
-        self.nodes.push(Node { mode, what });
+        self.nodes.push(Node::new(mode, what));
         self.put(path, node);
         self
     }
@@ -109,7 +123,7 @@ impl MemRoot {
             let next = self.nodes.len();
             let node = *self.entries_mut(dir).entry(name.to_vec()).or_insert(next);
             if node == next {
-                self.nodes.push(Node { mode: 0o755, what: What::dir(dir_id(dir), name) });
+                self.nodes.push(Node::new(0o755, What::dir(dir_id(dir), name)));
             }
             node
         })
@@ -171,7 +185,9 @@ impl Root for MemRoot {
             What::Link(target) => Opened::Link(target.clone()),
             What::Special(what) => Opened::Special(what),
             What::File(bytes) => {
-                Opened::File(OpenFile::in_memory(self.stat(node, bytes.len()), Arc::clone(bytes)))
+                let capabilities = Arc::clone(&self.nodes[node].capabilities);
+                let stat = self.stat(node, bytes.len());
+                Opened::File(OpenFile::in_memory(stat, Arc::clone(bytes), capabilities))
             }
         })
     }

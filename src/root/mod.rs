@@ -13,6 +13,7 @@ use crate::bytes::ReadAt;
 use crate::path::RealPath;
 
 pub mod dir;
+pub mod host;
 pub mod mem;
 mod resolve;
 mod slab;
@@ -87,7 +88,7 @@ pub struct OpenFile {
 #[derive(Debug)]
 enum Data {
     Fd(OwnedFd),
-    Bytes(Arc<[u8]>),
+    Bytes { bytes: Arc<[u8]>, capabilities: Arc<[u8]> },
 }
 
 /// One name of a directory listing.
@@ -152,15 +153,23 @@ impl OpenFile {
         OpenFile { stat, data: Data::Fd(fd) }
     }
 
-    pub(crate) fn in_memory(stat: Stat, bytes: Arc<[u8]>) -> Self {
-        OpenFile { stat, data: Data::Bytes(bytes) }
+    pub(crate) fn in_memory(stat: Stat, bytes: Arc<[u8]>, capabilities: Arc<[u8]>) -> Self {
+        OpenFile { stat, data: Data::Bytes { bytes, capabilities } }
+    }
+
+    /// The attribute `security.capability`. Empty: it has none that can be read.
+    pub(crate) fn capabilities(&self) -> Vec<u8> {
+        match &self.data {
+            Data::Fd(fd) => dir::capabilities(fd),
+            Data::Bytes { capabilities, .. } => capabilities.to_vec(),
+        }
     }
 
     /// What it is now: a file may change while it is read.
     pub fn restat(&self) -> io::Result<Stat> {
         match &self.data {
             Data::Fd(fd) => Ok(dir::stat(fd)?.1),
-            Data::Bytes(_) => Ok(self.stat),
+            Data::Bytes { .. } => Ok(self.stat),
         }
     }
 
@@ -168,7 +177,7 @@ impl OpenFile {
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         match &self.data {
             Data::Fd(fd) => Some(fd.as_fd()),
-            Data::Bytes(_) => None,
+            Data::Bytes { .. } => None,
         }
     }
 }
@@ -177,7 +186,7 @@ impl ReadAt for OpenFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         match &self.data {
             Data::Fd(fd) => dir::pread_full(fd, buf, offset),
-            Data::Bytes(bytes) => bytes.read_at(buf, offset),
+            Data::Bytes { bytes, .. } => bytes.read_at(buf, offset),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! the tree written.
 
 use std::collections::BTreeSet;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use self::closing::Closer;
@@ -10,7 +10,7 @@ use self::findings::of_starts;
 use self::image::Ground;
 use self::inputs::{Input, Inputs};
 use self::planning::plan_of;
-use super::inputs::Problem;
+use super::problem::Problem;
 use super::{Failure, Scene, Streams};
 use crate::finding::{Exit, Finding, Severity};
 use crate::job::{CollectTask, Job};
@@ -124,7 +124,11 @@ fn sources_of(job: &Job, plan: &Plan) -> Vec<PathBuf> {
 fn base_of(job: &Job, task: &CollectTask) -> Result<Option<DirRoot>, Failure> {
     let open = |path: &PathBuf| {
         let path = job.cwd.join(path);
-        DirRoot::open(&path).map_err(|cause| Failure::Root { path, cause })
+        DirRoot::open(&path).map_err(|cause| Failure::Open {
+            path: path.into_os_string().into_vec(),
+            cause: super::words(&cause),
+            hint: None,
+        })
     };
     task.onto.as_ref().map(open).transpose()
 }

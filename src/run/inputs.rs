@@ -1,15 +1,21 @@
 //! From words to files: PATH, foreign roots, whole directories.
 
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustix::io::Errno;
+
+use super::problem::{Problem, Where};
 use super::{Scene, words};
 use crate::closure::{File, Found, NotAProgram, Program, Seen, Session, open_program};
-use crate::elf::{Kind, Unfit};
+use crate::elf::Kind;
+use crate::finding::{Finding, Severity};
 use crate::job::Job;
 use crate::path::ImagePath;
 use crate::root::walk::{self, Visit};
-use crate::root::{DirId, resolve_dir};
+use crate::root::{DirId, host, resolve_dir};
 
 /// Something to be looked at.
 #[derive(Debug)]
@@ -21,28 +27,25 @@ pub(super) enum Input {
     Oddity(Problem),
 }
 
-#[derive(Debug)]
-pub(super) struct Problem {
-    pub(super) path: Vec<u8>,
-    pub(super) verb: &'static str,
-    pub(super) cause: String,
-    pub(super) hint: Option<String>,
-}
-
 /// All inputs, in the order in which they are shown.
 #[derive(Debug, Default)]
 pub(super) struct Inputs {
     pub(super) list: Vec<Input>,
     /// Files read below directories.
     pub(super) files_read: usize,
+    /// How many of them are in the list, as programs.
+    pub(super) programs_read: usize,
     /// A directory was named.
     pub(super) walked: bool,
+    /// What whoever typed the words may not have meant.
+    pub(super) notes: Vec<Finding>,
 }
 
 impl Inputs {
     pub(super) fn of(job: &Job, scene: &Scene<'_>, session: &mut Session<'_>, files: &[Vec<u8>]) -> Inputs {
         let mut inputs = Inputs::default();
-        for named in all_named(job, scene, session, files) {
+        for (named, note) in all_named(job, scene, session, files) {
+            inputs.notes.extend(note);
             match named {
                 Named::Program(program) => inputs.list.push(Input::Program(program)),
                 Named::Problem(problem) => inputs.list.push(Input::Problem(problem)),
@@ -66,19 +69,24 @@ impl Inputs {
         found.sort_unstable_by(|a, b| a.path().cmp(b.path()));
         for entry in found {
             let shown = respell(path, real_start.as_bytes(), entry.path());
-            self.list.extend(entry.into_input(session, shown));
+            let input = entry.into_input(session, shown);
+            self.programs_read += usize::from(matches!(input, Some(Input::Program(_))));
+            self.list.extend(input);
         }
     }
 }
 
 /// The one program of a command that takes no directory.
 pub(super) fn program(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Input {
-    match named(job, session, word) {
+    match named(job, session, word).0 {
         Named::Program(program) => Input::Program(program),
         Named::Problem(problem) => Input::Problem(problem),
         Named::Directory(path) => Input::Problem(Problem::new(&path, "read", "it is a directory".into())),
     }
 }
+
+/// What a word of the command line came to, and what may surprise about it.
+type Word = (Named, Option<Finding>);
 
 enum Named {
     Program(Program),
@@ -88,7 +96,7 @@ enum Named {
 
 /// All words of the command line, in their order. Many are looked at by all
 /// processors: most of that time is spent in the kernel, opening files.
-fn all_named(job: &Job, scene: &Scene<'_>, session: &mut Session<'_>, words: &[Vec<u8>]) -> Vec<Named> {
+fn all_named(job: &Job, scene: &Scene<'_>, session: &mut Session<'_>, words: &[Vec<u8>]) -> Vec<Word> {
     let threads = if words.len() < super::MANY { 1 } else { (job.threads)() };
     if threads < 2 {
         return words.iter().map(|word| named(job, session, word)).collect();
@@ -97,37 +105,48 @@ fn all_named(job: &Job, scene: &Scene<'_>, session: &mut Session<'_>, words: &[V
         let mut session = Session::new(scene.root, scene.files, &scene.settings[0].1);
         words.iter().map(|word| named(job, &mut session, word)).collect::<Vec<_>>()
     };
+    let (own, others) = words.split_at(words.len().div_ceil(threads));
     std::thread::scope(|scope| {
-        let parts = words.chunks(words.len().div_ceil(threads));
+        let parts = others.chunks(own.len());
         let workers: Vec<_> = parts.map(|words| scope.spawn(move || part(words))).collect();
-        let join = |worker: std::thread::ScopedJoinHandle<'_, Vec<Named>>| match worker.join() {
+        let own: Vec<Word> = own.iter().map(|word| named(job, session, word)).collect();
+        let join = |worker: std::thread::ScopedJoinHandle<'_, Vec<Word>>| match worker.join() {
             Ok(named) => named,
             Err(panic) => std::panic::resume_unwind(panic),
         };
-        workers.into_iter().flat_map(join).collect()
+        own.into_iter().chain(workers.into_iter().flat_map(join)).collect()
     })
 }
 
 /// One word of the command line.
-fn named(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Named {
-    if !job.is_own_root && !word.starts_with(b"/") && word.contains(&b'/') {
-        return from_host(job, session, word);
+fn named(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Word {
+    if let Some(path) = in_path(job, session, word) {
+        return (in_root(session, &path), shadowed(job, session, word, &path));
     }
-    let path = in_path(job, session, word).unwrap_or_else(|| word.to_vec());
-    match open_program(session, &path) {
-        Ok(program) if program.found.facts().is_debug_file() => {
-            let cause = "it is a debug file: there is nothing to load in it";
-            Named::Problem(Problem::new(&path, "list", cause.into()))
-        }
-        Ok(program) => Named::Program(program),
-        Err(NotAProgram::Seen(Seen::Directory)) => Named::Directory(path),
-        Err(no) => Named::Problem(problem_of(session, &path, &no)),
+    if job.is_own_root || word.starts_with(b"/") || word.is_empty() {
+        return (in_root(session, word), None);
+    }
+    let whole = job.cwd.join(OsStr::from_bytes(word));
+    match host::path_in_root(&job.root, &whole) {
+        Some(path) => (in_root(session, &path), None),
+        None => on_host(session, word, &whole),
+    }
+}
+
+fn in_root(session: &mut Session<'_>, path: &[u8]) -> Named {
+    match open_program(session, path) {
+        Ok(program) => match Problem::of_file(path, &program.found.file, &Where::Root(session)) {
+            Some(problem) => Named::Problem(problem),
+            None => Named::Program(program),
+        },
+        Err(NotAProgram::Seen(Seen::Directory)) => Named::Directory(path.to_vec()),
+        Err(no) => Named::Problem(Problem::of_no_program(path, &no, &Where::Root(session))),
     }
 }
 
 /// A word without a slash: the first executable of that name in PATH.
 pub(super) fn in_path(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Option<Vec<u8>> {
-    if word.contains(&b'/') {
+    if word.contains(&b'/') || word.is_empty() {
         return None;
     }
     job.path.split(|&b| b == b':').filter(|dir| dir.starts_with(b"/")).find_map(|dir| {
@@ -141,31 +160,43 @@ pub(super) fn in_path(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Opti
     })
 }
 
-/// A relative path, with a foreign root: a file of the host. One that lies below
-/// the root is meant there; any other is taken as if it stood at the root's top.
-fn from_host(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Named {
-    let whole = job.cwd.join(std::ffi::OsStr::from_bytes(word));
-    let root = job.cwd.join(&job.root);
-    if let Ok(inside) = whole.strip_prefix(&root) {
-        let path = [b"/", inside.as_os_str().as_bytes()].concat();
-        return named(job, session, &path);
+/// Something of that name stands in the working directory, and is not meant.
+fn shadowed(job: &Job, session: &mut Session<'_>, word: &[u8], path: &[u8]) -> Option<Finding> {
+    let here = job.cwd.join(OsStr::from_bytes(word));
+    let is_other = match session.look_at_host(&here) {
+        Ok(file) => {
+            !matches!(session.look(b"", path), Seen::File(found) if found.file.stat.id == file.stat.id)
+        }
+        Err(error) => Errno::from_io_error(&error) == Some(Errno::ISDIR),
+    };
+    is_other.then(|| Finding {
+        severity: Severity::Note,
+        code: "found-in-path",
+        subject: word.to_vec(),
+        message: [b"taken from PATH: `", path, b"`"].concat(),
+        hint: Some([b"`./", word, b"` is the one in the working directory"].concat()),
+    })
+}
+
+/// A file of the host outside the root. It is taken as if it stood at the root's top.
+fn on_host(session: &mut Session<'_>, word: &[u8], path: &Path) -> Word {
+    let file = match session.look_at_host(path) {
+        Ok(file) => file,
+        Err(error) => return (Named::Problem(not_on_host(word, &error)), None),
+    };
+    if let Some(problem) = Problem::of_file(word, &file, &Where::Host(path)) {
+        return (Named::Problem(problem), None);
     }
-    match session.look_at_host(&whole) {
-        Ok(file) => match &file.elf {
-            Ok(facts) if facts.kind() != Kind::Other => Named::Program(Program {
-                path: word.to_vec(),
-                found: Found {
-                    file,
-                    dir: DirId::TOP,
-                    name: crate::path::basename(word).into(),
-                    links: Default::default(),
-                },
-            }),
-            Ok(_) => Named::Problem(problem_of(session, word, &NotAProgram::NotLoadable)),
-            Err(unfit) => Named::Problem(problem_of(session, word, &NotAProgram::Unfit(unfit.clone()))),
-        },
-        Err(error) => Named::Problem(Problem::new(word, "open", words(&error))),
-    }
+    let name = crate::path::basename(word).into();
+    let found = Found { file, dir: DirId::TOP, name, links: Default::default() };
+    let note = Finding {
+        severity: Severity::Note,
+        code: "host-file",
+        subject: word.to_vec(),
+        message: b"it lies outside the root, and is taken as if it stood at the root's top".to_vec(),
+        hint: None,
+    };
+    (Named::Program(Program { path: word.to_vec(), found }), Some(note))
 }
 
 /// A file of the host as if it stood at `at` in the root.
@@ -176,59 +207,16 @@ pub(super) fn placed_from_host(session: &Session<'_>, at: &ImagePath, file: Arc<
     Program { path: at.as_bytes().to_vec(), found }
 }
 
-pub(super) fn problem_of(session: &mut Session<'_>, path: &[u8], no: &NotAProgram) -> Problem {
-    match no {
-        NotAProgram::Seen(Seen::Error { errno, .. }) => {
-            Problem::new(path, "open", words(&std::io::Error::from_raw_os_error(*errno)))
+fn not_on_host(word: &[u8], error: &std::io::Error) -> Problem {
+    match Errno::from_io_error(error) {
+        Some(Errno::ISDIR) => {
+            let hint = "a path of the root starts with a slash; of the host, name the files";
+            Problem::new(word, "list", "it is a directory outside the root".into()).with_hint(hint)
         }
-        NotAProgram::Seen(Seen::Unreadable(error)) => Problem::new(path, "read", words(error)),
-        NotAProgram::Seen(Seen::Special(what)) => Problem::new(path, "read", format!("it is a {what}")),
-        NotAProgram::Seen(Seen::Directory | Seen::File(_)) => {
-            Problem::new(path, "read", "it is a directory".into())
-        }
-        NotAProgram::NotLoadable => {
-            Problem::new(path, "list", "an object or core file is not loaded by a loader".into())
-        }
-        NotAProgram::Unfit(unfit) => of_unfit(session, path, unfit),
-    }
-}
-
-fn of_unfit(session: &mut Session<'_>, path: &[u8], unfit: &Unfit) -> Problem {
-    let cause = match unfit {
-        Unfit::TooShort { .. } | Unfit::NotElf { .. } if session.script_interpreter(path).is_some() => {
-            return of_script(session, path);
-        }
-        Unfit::TooShort { len: 0 } => "it is empty".into(),
-        Unfit::TooShort { len } => format!("{len} bytes are no ELF file"),
-        Unfit::NotElf { first } => format!("it is {}", foreign_format(*first)),
-        Unfit::BadIdent(_) => "its ELF header has a class or byte order of no meaning".into(),
-        Unfit::Damaged { what, .. } => format!("it is damaged or cut short: {what}"),
-    };
-    Problem::new(path, "list", cause)
-}
-
-fn of_script(session: &mut Session<'_>, path: &[u8]) -> Problem {
-    let mut hint = String::from("its interpreter is `");
-    crate::report::escape(&mut hint, &session.script_interpreter(path).unwrap_or_default());
-    hint.push_str("`; list that");
-    Problem { hint: Some(hint), ..Problem::new(path, "list", "it is a script".into()) }
-}
-
-/// Formats that people hand to such a tool by mistake.
-fn foreign_format(first: [u8; 4]) -> &'static str {
-    match first {
-        [b'M', b'Z', ..] => "a PE file, of Windows or UEFI",
-        [0xfe, 0xed, 0xfa, 0xce | 0xcf] | [0xce | 0xcf, 0xfa, 0xed, 0xfe] => "a Mach-O file, of macOS",
-        [0xca, 0xfe, 0xba, 0xbe] => "a Java class or a universal Mach-O file",
-        [b'!', b'<', b'a', b'r'] => "an archive of object files",
-        [0, b'a', b's', b'm'] => "a WebAssembly module",
-        _ => "no ELF file",
-    }
-}
-
-impl Problem {
-    pub(super) fn new(path: &[u8], verb: &'static str, cause: String) -> Problem {
-        Problem { path: path.to_vec(), verb, cause, hint: None }
+        Some(Errno::INVAL) => Problem::new(word, "read", "it is no regular file".into()),
+        Some(Errno::NOENT) if !word.contains(&b'/') => Problem::new(word, "open", words(error))
+            .with_hint("it is neither in the root's usual PATH nor in the working directory"),
+        _ => Problem::new(word, "open", words(error)),
     }
 }
 
@@ -240,7 +228,7 @@ struct Gathered {
 }
 
 enum Entry {
-    Elf { dir: Vec<u8>, name: Vec<u8>, path: Vec<u8>, file: std::sync::Arc<crate::closure::File> },
+    Elf { dir: Vec<u8>, name: Vec<u8>, path: Vec<u8>, file: Arc<File> },
     Unread { path: Vec<u8>, cause: String },
 }
 
@@ -287,7 +275,7 @@ impl Entry {
                     let found = session.adopt(&dir, &name, file)?;
                     Some(Input::Program(Program { path: shown, found }))
                 }
-                Err(unfit) => Some(Input::Oddity(of_unfit(session, &shown, unfit))),
+                Err(_) => Problem::of_file(&shown, &file, &Where::Root(session)).map(Input::Oddity),
             },
         }
     }

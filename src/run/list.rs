@@ -2,15 +2,17 @@
 //! whoever of several workers was faster.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use super::inputs::{Input, Inputs};
 use super::render::{Rendered, Renderer};
 use super::{Failure, Scene, Streams};
-use crate::finding::Exit;
+use crate::closure::{Program, scout};
+use crate::finding::{Exit, Finding};
 use crate::job::{Format, Job, ListTask};
-use crate::report::Json;
+use crate::report::{self, Json, Style, counted};
 
 pub(super) fn list(
     job: &Job,
@@ -19,80 +21,140 @@ pub(super) fn list(
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
     let mut first = Renderer::new(job, task, *scene);
-    let inputs = Inputs::of(job, scene, first.session(), &task.files);
+    // What a run remembers is freed by the end of the process, which is near, and
+    // quicker at it.
+    let inputs = ManuallyDrop::new(Inputs::of(job, scene, first.session(), &task.files));
     let with_headers = task.files.len() > 1 || inputs.walked;
     // From here on the inputs are fixed, and so is the order of the answers.
     let mut answer = Answer::start(task.format, streams);
+    for note in inputs.notes.iter().filter(|_| !job.quiet) {
+        answer.note(note, Style { colour: job.colour.stderr });
+    }
     let threads = if inputs.list.len() < super::MANY { 1 } else { (job.threads)() };
     if threads < 2 {
-        alone(first.with_headers(with_headers), &inputs.list, &mut answer)?;
+        alone_with_scout(scene, first.with_headers(with_headers), &inputs.list, &mut answer)?;
     } else {
+        scene.files.share_places();
         let renderer = || Renderer::new(job, task, *scene).with_headers(with_headers);
-        together(threads, &renderer, &inputs.list, &mut answer)?;
+        together(threads, first.with_headers(with_headers), &renderer, &inputs.list, &mut answer)?;
     }
-    let programs = inputs.list.iter().filter(|input| matches!(input, Input::Program(_))).count();
     if inputs.walked && !job.quiet {
-        answer.say(&format!("depcollect: read {} files, {programs} of them ELF\n", inputs.files_read));
+        answer.say(&walked(&inputs));
     }
     answer.end()
+}
+
+/// What the directories held; files that were named are not counted.
+fn walked(inputs: &Inputs) -> String {
+    let files = counted(inputs.files_read, "file");
+    match inputs.programs_read {
+        1 => format!("depcollect: read {files} in directories: 1 program or library\n"),
+        count => format!("depcollect: read {files} in directories: {count} programs or libraries\n"),
+    }
 }
 
 /// A worker takes so many at a time.
 const BATCH: usize = 16;
 
-fn alone(mut renderer: Renderer<'_>, inputs: &[Input], answer: &mut Answer<'_, '_>) -> Result<(), Failure> {
+fn alone(renderer: Renderer<'_>, inputs: &[Input], answer: &mut Answer<'_, '_>) -> Result<(), Failure> {
+    let mut renderer = ManuallyDrop::new(renderer);
     for input in inputs {
         answer.add(renderer.input(input))?;
     }
     Ok(())
 }
 
+/// One program that needs much is half done by whoever opens its libraries
+/// ahead. Of several the first ones leave the others little to open.
+fn alone_with_scout(
+    scene: &Scene<'_>,
+    renderer: Renderer<'_>,
+    inputs: &[Input],
+    answer: &mut Answer<'_, '_>,
+) -> Result<(), Failure> {
+    let Some(program) = inputs.iter().find_map(worth_a_scout) else {
+        return alone(renderer, inputs, answer);
+    };
+    scene.files.share_places();
+    let is_enough = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| scout::scout(scene.root, scene.files, program, &is_enough));
+        let done = alone(renderer, inputs, answer);
+        is_enough.store(true, Ordering::Relaxed);
+        done
+    })
+}
+
+fn worth_a_scout(input: &Input) -> Option<&Program> {
+    match input {
+        Input::Program(program) => Some(program).filter(|program| scout::is_worth_it(program)),
+        Input::Problem(_) | Input::Oddity(_) => None,
+    }
+}
+
 /// Closures are independent of each other: each worker has a memory of its own
-/// and takes the next batch; the answers are put in order again.
+/// and takes the next batch; the answers are put in order again. This thread is
+/// a worker too: one that only waited for the others would be woken at each
+/// batch, and take a processor from them.
 fn together<'a>(
     threads: usize,
+    first: Renderer<'a>,
     renderer: &(dyn Fn() -> Renderer<'a> + Sync),
     inputs: &[Input],
     answer: &mut Answer<'_, '_>,
 ) -> Result<(), Failure> {
-    let batches: Vec<&[Input]> = inputs.chunks(BATCH).collect();
-    let next = AtomicUsize::new(0);
+    let work = Work { batches: inputs.chunks(BATCH).collect(), next: AtomicUsize::new(0) };
     let (sender, receiver) = mpsc::sync_channel::<(usize, Vec<Rendered>)>(threads * 4);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
-            let (sender, next, batches) = (sender.clone(), &next, &batches);
+        for _ in 1..threads {
+            let (sender, work) = (sender.clone(), &work);
             scope.spawn(move || {
-                let mut renderer = renderer();
-                loop {
-                    let batch = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(inputs) = batches.get(batch) else { return };
-                    let rendered = inputs.iter().map(|input| renderer.input(input)).collect();
-                    // The receiver is gone if the output was closed: stop working.
-                    if sender.send((batch, rendered)).is_err() {
-                        return;
-                    }
-                }
+                let mut renderer = ManuallyDrop::new(renderer());
+                // The receiver is gone if the output was closed: stop working.
+                while work.one(&mut renderer).is_some_and(|done| sender.send(done).is_ok()) {}
             });
         }
         drop(sender);
-        in_order(receiver, answer)
+        let mut order = Order { waiting: BTreeMap::new(), due: 0 };
+        let mut renderer = ManuallyDrop::new(first);
+        while let Some(done) = work.one(&mut renderer) {
+            order.add(done, answer)?;
+            receiver.try_iter().try_for_each(|done| order.add(done, answer))?;
+        }
+        receiver.into_iter().try_for_each(|done| order.add(done, answer))
     })
 }
 
-fn in_order(
-    receiver: mpsc::Receiver<(usize, Vec<Rendered>)>,
-    answer: &mut Answer<'_, '_>,
-) -> Result<(), Failure> {
-    let mut waiting = BTreeMap::new();
-    let mut due = 0;
-    for (batch, rendered) in receiver {
-        waiting.insert(batch, rendered);
-        while let Some(rendered) = waiting.remove(&due) {
-            rendered.into_iter().try_for_each(|one| answer.add(one))?;
-            due += 1;
-        }
+/// What the workers share.
+struct Work<'i> {
+    batches: Vec<&'i [Input]>,
+    next: AtomicUsize,
+}
+
+impl Work<'_> {
+    /// Does the next batch, if there is one.
+    fn one(&self, renderer: &mut Renderer<'_>) -> Option<(usize, Vec<Rendered>)> {
+        let batch = self.next.fetch_add(1, Ordering::Relaxed);
+        let inputs = self.batches.get(batch)?;
+        Some((batch, inputs.iter().map(|input| renderer.input(input)).collect()))
     }
-    Ok(())
+}
+
+/// Batches are answered in their order.
+struct Order {
+    waiting: BTreeMap<usize, Vec<Rendered>>,
+    due: usize,
+}
+
+impl Order {
+    fn add(&mut self, done: (usize, Vec<Rendered>), answer: &mut Answer<'_, '_>) -> Result<(), Failure> {
+        self.waiting.insert(done.0, done.1);
+        while let Some(rendered) = self.waiting.remove(&self.due) {
+            rendered.into_iter().try_for_each(|one| answer.add(one))?;
+            self.due += 1;
+        }
+        Ok(())
+    }
 }
 
 /// Both streams, written in large pieces.
@@ -115,16 +177,21 @@ impl<'s, 'w> Answer<'s, 'w> {
 
     fn add(&mut self, rendered: Rendered) -> Result<(), Failure> {
         self.exit = self.exit.and(rendered.exit);
-        match &mut self.json {
-            Some(json) if !rendered.out.is_empty() => {
-                json.add(&String::from_utf8_lossy(&rendered.out));
-                self.out.extend_from_slice(json.take().as_bytes());
+        for answer in &rendered.answers {
+            match &mut self.json {
+                Some(json) => {
+                    json.add(&String::from_utf8_lossy(answer));
+                    self.out.extend_from_slice(json.take().as_bytes());
+                }
+                None => self.out.extend_from_slice(answer),
             }
-            Some(_) => {}
-            None => self.out.extend_from_slice(&rendered.out),
         }
         self.err.push_str(&rendered.err);
         if self.out.len() > PIECE { self.flush() } else { Ok(()) }
+    }
+
+    fn note(&mut self, note: &Finding, style: Style) {
+        report::finding(&mut self.err, None, note, style);
     }
 
     fn say(&mut self, text: &str) {

@@ -1,18 +1,28 @@
 //! One program's answer as text for both streams.
 
-use super::Scene;
-use super::inputs::{Input, Problem};
-use crate::closure::{Closure, Session, close};
+use super::inputs::Input;
+use super::problem::Problem;
+use super::{Scene, remarks};
+use crate::closure::{Closure, Program, Session, close};
 use crate::finding::{Exit, Finding, Severity};
 use crate::job::{Format, Job, ListTask};
+use crate::loader::{Target, hwcaps};
 use crate::report::{self, Json, Style};
 
 /// What there is to write for one input.
 #[derive(Debug, Default)]
 pub(super) struct Rendered {
-    pub(super) out: Vec<u8>,
+    /// One after the other; in JSON each is a value.
+    pub(super) answers: Vec<Vec<u8>>,
     pub(super) err: String,
     pub(super) exit: Exit,
+}
+
+/// What a level comes to, whatever its name.
+#[derive(PartialEq, Eq)]
+struct Answer {
+    body: Vec<u8>,
+    findings: Vec<Finding>,
 }
 
 /// Answers for one input after the other, with the memory of one worker.
@@ -46,12 +56,14 @@ impl<'a> Renderer<'a> {
         let mut rendered = Rendered::default();
         match input {
             Input::Program(program) => {
-                let mut before: Option<Vec<u8>> = None;
-                for level in 0..self.sessions.len() {
+                let mut before = None;
+                for level in self.levels_of(program) {
                     let mut closure = close(&mut self.sessions[level], program);
                     if self.task.unresolved {
                         crate::closure::symbols::check(&mut self.sessions[level], &mut closure);
                     }
+                    remarks::denied(&mut self.sessions[level], &mut closure);
+                    remarks::secure(self.job, program, &mut closure);
                     self.one(&mut rendered, &closure, level, &mut before);
                 }
             }
@@ -64,26 +76,37 @@ impl<'a> Renderer<'a> {
         rendered
     }
 
+    /// The levels to be shown: a loader knows none of another machine.
+    fn levels_of(&self, program: &Program) -> Vec<usize> {
+        let facts = program.found.facts();
+        let known = hwcaps::known_levels(&Target::of(&facts.header, facts.class, facts.order));
+        let counts = |level: &usize| self.level(*level).is_none_or(|name| known.contains(&name));
+        (0..self.sessions.len()).filter(counts).collect()
+    }
+
     /// A level that changes nothing is not shown again.
-    fn one(&self, rendered: &mut Rendered, closure: &Closure, level: usize, before: &mut Option<Vec<u8>>) {
-        let body = self.body(closure, level);
-        if before.as_ref() == Some(&body) {
+    fn one(&self, rendered: &mut Rendered, closure: &Closure, level: usize, before: &mut Option<Answer>) {
+        let answer = Answer { body: self.body(closure, None), findings: closure.findings.clone() };
+        if before.as_ref() == Some(&answer) {
             return;
         }
-        self.header(rendered, closure, level);
-        rendered.out.extend_from_slice(&body);
-        *before = Some(body);
+        let body = match (self.task.format, self.level(level)) {
+            (Format::Json, Some(level)) => self.body(closure, Some(level)),
+            _ => answer.body.clone(),
+        };
+        rendered.answers.push([self.header(closure, level).into_bytes(), body].concat());
+        *before = Some(answer);
         self.findings(rendered, closure);
         rendered.exit = rendered.exit.and(Exit::of(&closure.findings));
     }
 
-    fn body(&self, closure: &Closure, level: usize) -> Vec<u8> {
+    fn body(&self, closure: &Closure, level: Option<&str>) -> Vec<u8> {
         let style = Style { colour: self.job.colour.stdout };
         let mut text = String::new();
         match self.task.format {
             Format::Ldd => report::ldd(&mut text, closure),
             Format::Tree => report::tree(&mut text, closure, style, self.job.verbose),
-            Format::Json => text = Json::program(closure, self.level(level), self.scene.root),
+            Format::Json => text = Json::program(closure, level, self.scene.root),
             Format::Dot => report::dot(&mut text, std::slice::from_ref(closure)),
             Format::Paths { end } => {
                 let mut paths = Vec::new();
@@ -98,21 +121,21 @@ impl<'a> Renderer<'a> {
         self.scene.settings[level].0
     }
 
-    fn header(&self, rendered: &mut Rendered, closure: &Closure, level: usize) {
+    fn header(&self, closure: &Closure, level: usize) -> String {
         let wanted = self.task.format == Format::Ldd && (self.with_headers || self.level(level).is_some());
         let level = self.level(level).map_or(String::new(), |level| format!(" [{level}]"));
         let tree_level = self.task.format == Format::Tree && !level.is_empty();
+        let mut text = String::new();
         if wanted || tree_level {
-            let mut text = String::new();
             report::escape(&mut text, &closure.program);
-            rendered.out.extend_from_slice(format!("{text}{level}:\n").as_bytes());
+            text.push_str(&format!("{level}:\n"));
         }
+        text
     }
 
     fn findings(&self, rendered: &mut Rendered, closure: &Closure) {
         let style = Style { colour: self.job.colour.stderr };
-        let lowest = if self.job.quiet { Severity::Error } else { Severity::Note };
-        let shown = |finding: &&Finding| finding.severity >= lowest && self.task.format != Format::Json;
+        let shown = |finding: &&Finding| is_shown(self.job, finding) && self.task.format != Format::Json;
         for finding in closure.findings.iter().filter(shown) {
             report::finding(&mut rendered.err, Some(&closure.program), finding, style);
         }
@@ -132,7 +155,7 @@ impl<'a> Renderer<'a> {
             style,
         );
         if self.task.format == Format::Json {
-            rendered.out = Json::problem(&problem.path, &problem.cause).into_bytes();
+            rendered.answers.push(Json::problem(&problem.path, &problem.cause).into_bytes());
         }
     }
 
@@ -150,4 +173,9 @@ impl<'a> Renderer<'a> {
         };
         report::finding(&mut rendered.err, None, &finding, Style { colour: self.job.colour.stderr });
     }
+}
+
+/// `-q` leaves the errors.
+pub(super) fn is_shown(job: &Job, finding: &Finding) -> bool {
+    !job.quiet || finding.severity == Severity::Error
 }

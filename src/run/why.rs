@@ -1,6 +1,7 @@
 //! `why`: the chains to one library.
 
 use super::inputs::{self, Input};
+use super::render::is_shown;
 use super::{Failure, Streams};
 use crate::closure::{Session, close};
 use crate::finding::Exit;
@@ -31,7 +32,7 @@ pub(super) fn why(
         }
         Input::Program(program) => {
             let closure = close(session, &program);
-            for finding in closure.findings.iter().filter(|_| !job.quiet) {
+            for finding in closure.findings.iter().filter(|finding| is_shown(job, finding)) {
                 report::finding(&mut err, Some(&closure.program), finding, style);
             }
             let chains = Chains::of(&closure, library);

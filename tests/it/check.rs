@@ -1,203 +1,15 @@
 //! A plan that is checked before it is written: what the loader would do in
 //! the image, what cures it, and what nothing cures.
 
-use depcollect::check::{self, Discrepancy, Expected};
-use depcollect::closure::{Closure, Files, Session, Settings, close, open_program};
-use depcollect::finding::Finding;
-use depcollect::loader::cache::{Cache, LoaderAbi};
-use depcollect::path::ImagePath;
-use depcollect::plan::search::{Around, Unfound, repair};
-use depcollect::plan::{Content, Plan, PlanRoot, Reason, Source, Sources};
-use depcollect::root::mem::MemRoot;
-use depcollect::root::{DirId, Opened, Root, resolve};
+use depcollect::check;
+use depcollect::closure::Files;
+use depcollect::plan::{PlanRoot, Sources};
 
-use crate::world::World;
-
-const GLIBC: &str = "no-loader
-/lib64/ld-linux-x86-64.so.2: SONAME ld-linux-x86-64.so.2; \
-    GLIBC 2.40-1 Debian /lib/x86_64-linux-gnu/ /usr/lib/x86_64-linux-gnu/ /lib/ /usr/lib/; EXPORT x
-";
-
-/// A root, the programs that are taken out of it, and what the image lacks.
-struct Case {
-    source: MemRoot,
-    programs: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
-    settings: Settings,
-    lacks: Vec<Vec<u8>>,
-    dist: MemRoot,
-    base: MemRoot,
-}
-
-impl Case {
-    /// Lines that start with a sign are about the image: `< PATH` is left out of
-    /// it, `dist> ` and `base> ` say what it lies over, `start> PROGRAM LEVEL...` is
-    /// started (`/t/m`, if nothing is).
-    fn parse(text: &str) -> Case {
-        let (mut world, mut dist, mut base) =
-            (text_of(text), String::from("no-loader\n"), String::from("no-loader\n"));
-        let mut case = Case {
-            source: MemRoot::new(),
-            programs: Vec::new(),
-            settings: Settings {
-                cwd: b"/".to_vec(),
-                levels: Some(Vec::new()),
-                conf: true,
-                ..Settings::default()
-            },
-            lacks: Vec::new(),
-            dist: MemRoot::new(),
-            base: MemRoot::new(),
-        };
-        for line in text.lines().map(str::trim) {
-            if let Some(path) = line.strip_prefix("< ") {
-                case.lacks.push(path.into());
-            } else if let Some(line) = line.strip_prefix("dist> ") {
-                dist += &format!("{line}\n");
-            } else if let Some(line) = line.strip_prefix("base> ") {
-                base += &format!("{line}\n");
-            } else if let Some(line) = line.strip_prefix("start> ") {
-                let mut words = line.split(' ').map(|word| word.as_bytes().to_vec());
-                case.programs.push((words.next().unwrap(), words.collect()));
-            } else if let Some(list) = line.strip_prefix("library-path> ") {
-                case.settings.library_path = Some(list.into());
-            }
-        }
-        if case.programs.is_empty() {
-            case.programs.push((b"/t/m".to_vec(), Vec::new()));
-        }
-        world.insert_str(0, if text.contains("musl") { "" } else { GLIBC });
-        case.source = World::parse(&world).to_mem();
-        case.dist = World::parse(&dist).to_mem().on_device(2);
-        case.base = World::parse(&base).to_mem().on_device(3);
-        case
-    }
-
-    fn closures(&self, files: &Files) -> Vec<(Closure, Vec<Vec<u8>>)> {
-        let close = |(path, levels): &(Vec<u8>, Vec<Vec<u8>>)| {
-            let settings = Settings { levels: Some(levels.clone()), ..self.settings.clone() };
-            let mut session = Session::new(&self.source, files, &settings);
-            let program = open_program(&mut session, path).expect("a program of the root");
-            (close(&mut session, &program), levels.clone())
-        };
-        self.programs.iter().map(close).collect()
-    }
-
-    /// Every file that is loaded at its real place, with the links on the way.
-    fn plan(&self, closures: &[(Closure, Vec<Vec<u8>>)]) -> Plan {
-        let mut plan = Plan::default();
-        for object in closures.iter().flat_map(|(closure, _)| &closure.objects) {
-            if !self.lacks.contains(&object.path.to_vec()) {
-                for path in [&object.path[..], object.found.real_path(&self.source).as_bytes()] {
-                    put(&mut plan, &self.source, path);
-                }
-            }
-        }
-        plan
-    }
-
-    fn says(&self) -> String {
-        let files = Files::default();
-        let closures = self.closures(&files);
-        let mut plan = self.plan(&closures);
-        let at_run_time = |_: &_, _: Option<&_>| false;
-        let expected: Vec<Expected> = closures
-            .iter()
-            .map(|(closure, levels)| {
-                Expected::of(closure, closure.program.clone(), levels.clone(), &at_run_time)
-            })
-            .collect();
-        let below: [&dyn Root; 2] = [&self.dist, &self.base];
-        let check = |plan: &Plan| {
-            let root = PlanRoot::new(plan, Sources { root: &self.source }, &below);
-            check::check(&root, &files, &expected)
-        };
-        let found = check(&plan);
-        let mut said = show(&found);
-        let unfound: Vec<Unfound> = found.into_iter().filter_map(|found| found.unfound).collect();
-        if unfound.is_empty() {
-            return said;
-        }
-        let around = Around { root: &self.source, dist: Some(&self.dist), base: Some(&self.base) };
-        for finding in repair(&mut plan, &unfound, &around).expect("nothing stands in the way") {
-            said += &one(&finding);
-        }
-        said += &generated(&plan);
-        said + &show(&check(&plan))
-    }
-}
-
-/// The lines that are a world's.
-fn text_of(text: &str) -> String {
-    let is_ours = |line: &&str| !line.contains("> ") && !line.starts_with("< ") || line.contains("->");
-    text.lines().map(str::trim).filter(is_ours).map(|line| format!("{line}\n")).collect()
-}
-
-fn put(plan: &mut Plan, root: &dyn Root, path: &[u8]) {
-    let resolved = resolve(root, DirId::TOP, path).expect("a loaded file");
-    for (dir, name, target) in &resolved.links {
-        let at = root.real_path(*dir);
-        let at = ImagePath::from(at).join(name);
-        plan.link(&at, target, Reason::Way).expect("one link for one place");
-    }
-    let real = resolved.real_path(root);
-    let Opened::File(open) = resolved.opened else { panic!("a loaded file") };
-    let content = Content::of(Source::Root { path: real.clone(), stat: open.stat }, &open.stat, Vec::new());
-    plan.file(&real.into(), content, Reason::Program).expect("one file for one place");
-}
-
-fn show(found: &[Discrepancy]) -> String {
-    found.iter().map(|found| one(&found.finding)).collect()
-}
-
-fn one(finding: &Finding) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let mut line = format!(
-        "{} {}: {}: {}\n",
-        finding.severity.word(),
-        finding.code,
-        text(&finding.subject),
-        text(&finding.message)
-    );
-    if let Some(hint) = &finding.hint {
-        line += &format!("  {}\n", text(hint));
-    }
-    line
-}
-
-/// What was written for the loaders.
-fn generated(plan: &Plan) -> String {
-    let mut shown = String::new();
-    for (at, entry) in plan.entries() {
-        let depcollect::plan::Node::File(id) = entry.node else { continue };
-        let Source::Made(bytes) = &plan.content(id).source else { continue };
-        shown += &format!("{at:?}\n");
-        match Cache::parse(bytes.to_vec(), AMD64) {
-            Ok(cache) => {
-                for e in cache.entries() {
-                    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                    let of = e.hwcap_name.map(|name| format!(" [{}]", text(name))).unwrap_or_default();
-                    shown += &format!("  {} {:x} {}{of}\n", text(e.key), e.flags, text(e.value));
-                }
-            }
-            Err(_) => {
-                shown +=
-                    &String::from_utf8_lossy(bytes).lines().map(|l| format!("  {l}\n")).collect::<String>();
-            }
-        }
-    }
-    shown
-}
-
-const AMD64: LoaderAbi = LoaderAbi {
-    order: depcollect::elf::Order::Little,
-    cache_align: 8,
-    chars: depcollect::loader::cache::Chars::Signed,
-    flags: depcollect::loader::cache::Flags { own: 0x303, also: None },
-    checks_isa_level: true,
-};
+use crate::plancase::{Case, show};
+use crate::{judge, need};
 
 fn row(text: &str, expected: &str) {
-    let said = Case::parse(text).says();
+    let (said, _) = Case::parse(text).judged();
     let expected: String =
         expected.lines().map(str::trim_end).filter(|l| !l.is_empty()).map(|l| format!("{l}\n")).collect();
     assert!(said == expected, "{text}\n-- expected\n{expected}\n-- said\n{said}");
@@ -232,5 +44,356 @@ fn what_a_plan_lacks_is_said_in_the_loaders_words() {
 error missing: libB.so: cannot open shared object file: No such file or directory (needed by /lib/libA.so)
 error missing: libB.so: cannot open shared object file: No such file or directory (needed by /lib/libA.so)
 ",
+    );
+}
+
+// peers.md, T23: LD_LIBRARY_PATH of the builder found it, the image has none.
+#[test]
+fn t23_a_library_of_the_environment_gets_a_cache() {
+    row(
+        "
+/t/m: NEEDED libA.so libB.so
+/opt/x/libA.so -> libA.so.1
+/opt/x/libA.so.1: NEEDED libB.so
+/opt/x/libB.so:
+library-path> /opt/x
+",
+        "
+error missing: libA.so: cannot open shared object file: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/x/libA.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+error missing: libB.so: cannot open shared object file: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/x/libB.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+/etc/ld.so.cache
+  libB.so 303 /opt/x/libB.so
+  libA.so 303 /opt/x/libA.so
+",
+    );
+}
+
+// T2: the builder has it in ld.so.conf or in the cache.
+#[test]
+fn t2_a_library_of_the_cache_or_of_ld_so_conf_gets_a_cache() {
+    row(
+        "
+/t/m: NEEDED libA.so libB.so libC.so
+/opt/x/libA.so: SONAME libA.so
+/opt/y/libB.so:
+/lib/libC.so:
+conf: /opt/x
+cache: libB.so 303 /opt/y/libB.so
+",
+        "
+error missing: libA.so: cannot open shared object file: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/x/libA.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+error missing: libB.so: cannot open shared object file: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/y/libB.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/y` would cure it
+/etc/ld.so.cache
+  libB.so 303 /opt/y/libB.so
+  libA.so 303 /opt/x/libA.so
+",
+    );
+}
+
+// T4: only the variant of the builder's processor was copied, or under its own name.
+#[test]
+fn t4_every_variant_is_found_on_its_processor() {
+    row(
+        "
+/t/m: NEEDED libA.so
+/opt/x/libA.so:
+/opt/x/glibc-hwcaps/x86-64-v3/libA.so: ISA 7
+library-path> /opt/x
+start> /t/m
+start> /t/m x86-64-v3
+start> /t/m x86-64-v2
+",
+        "
+error missing: libA.so: cannot open shared object file: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/x/libA.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+error missing: libA.so: cannot open shared object file: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/x/glibc-hwcaps/x86-64-v3/libA.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+error missing: libA.so: cannot open shared object file: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/x/libA.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+/etc/ld.so.cache
+  libA.so 303 /opt/x/glibc-hwcaps/x86-64-v3/libA.so [x86-64-v3]
+  libA.so 303 /opt/x/libA.so
+",
+    );
+}
+
+#[test]
+fn a_run_path_of_the_image_wins_over_a_cache() {
+    row(
+        "
+/t/m: NEEDED libA.so; RUNPATH /opt/run
+/opt/env/libA.so:
+library-path> /opt/env
+base> /opt/run/libA.so:
+",
+        "
+error another-file: libA.so: the loader takes `/opt/run/libA.so` by a RUNPATH and not `/opt/env/libA.so` (needed by /t/m)
+  `ENV LD_LIBRARY_PATH=/opt/env` would cure it
+",
+    );
+    row(
+        "
+/t/m: NEEDED libA.so; RPATH /opt/none:/opt/own
+/opt/own/libA.so:
+base> /opt/none/libA.so:
+",
+        "
+error another-file: libA.so: the loader takes `/opt/none/libA.so` by an RPATH and not `/opt/own/libA.so` (needed by /t/m)
+",
+    );
+}
+
+#[test]
+fn a_library_of_the_base_gives_way_to_a_cache() {
+    row(
+        "
+/t/m: NEEDED libA.so
+/opt/x/libA.so:
+library-path> /opt/x
+base> /lib/libA.so:
+base> cache: libA.so 303 /lib/libA.so
+base> cache: libZ.so 3 /lib/libZ.so
+base> cache: libZ.so 303 /lib/libZ.so sub=x86-64-v2 isa=1
+dist> cache: libQ.so 303 /q/libQ.so
+",
+        "
+error another-file: libA.so: the loader takes `/lib/libA.so` of a system directory and not `/opt/x/libA.so` (needed by /t/m)
+  `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+warning two-libraries: libA.so: programs of the base find `/lib/libA.so`, and would find `/opt/x/libA.so`
+/etc/ld.so.cache
+  libZ.so 303 /lib/libZ.so [x86-64-v2]
+  libZ.so 3 /lib/libZ.so
+  libQ.so 303 /q/libQ.so
+  libA.so 303 /opt/x/libA.so
+  libA.so 303 /lib/libA.so
+",
+    );
+}
+
+#[test]
+fn two_libraries_of_one_name_need_no_cache_if_their_programs_know_them() {
+    row(
+        "
+/t/m: NEEDED libA.so; RPATH /opt/x
+/t/n: NEEDED libA.so; RPATH /opt/y; PROG
+/opt/x/libA.so:
+/opt/y/libA.so:
+start> /t/m
+start> /t/n
+",
+        "",
+    );
+}
+
+#[test]
+fn one_cache_names_one_library() {
+    row(
+        "
+/t/m: NEEDED libA.so
+/opt/x/libA.so:
+library-path> /opt/x
+dist> cache: libA.so 303 /opt/w/libA.so
+dist> /opt/w/libA.so:
+",
+        "
+error another-file: libA.so: the loader takes `/opt/w/libA.so` by ld.so.cache and not `/opt/x/libA.so` (needed by /t/m)
+  `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+error two-libraries: libA.so: earlier programs of DIST find `/opt/w/libA.so`, and would find `/opt/x/libA.so`
+/etc/ld.so.cache
+  libA.so 303 /opt/x/libA.so
+  libA.so 303 /opt/w/libA.so
+",
+    );
+}
+
+#[test]
+fn the_base_is_too_old() {
+    let text = "
+/t/m: NEEDED libc.so.6 libA.so; VERNEED libc.so.6 GLIBC_2.38
+/lib/libc.so.6: VERDEF libc.so.6 GLIBC_2.38
+/lib/libA.so:
+< /lib/libc.so.6
+< /lib/libA.so
+base> /lib/libc.so.6: VERDEF libc.so.6 GLIBC_2.36
+";
+    let version = "
+error missing: libA.so: cannot open shared object file: No such file or directory (needed by /t/m)
+error version: /lib/libc.so.6: version `GLIBC_2.38' not found (required by /t/m)
+  it was built against a newer glibc: build it on the older system, or run it on a newer one
+";
+    let other = "
+error another-file: libc.so.6: the loader takes `/lib/libc.so.6` of a system directory, another file than in the root (needed by /t/m)
+";
+    row(&format!("{text}over-base\n"), &version.repeat(2));
+    row(text, &[other, version].concat().repeat(2));
+}
+
+// A cache that is left over from a library that is gone stands in nobody's way.
+#[test]
+fn a_stale_entry_gives_way() {
+    row(
+        "
+/t/m: NEEDED libA.so
+/opt/x/libA.so:
+library-path> /opt/x
+dist> cache: libA.so 303 /opt/w/libA.so
+",
+        "
+error missing: libA.so: cannot open shared object file: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/x/libA.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+/etc/ld.so.cache
+  libA.so 303 /opt/x/libA.so
+  libA.so 303 /opt/w/libA.so
+",
+    );
+}
+
+#[test]
+fn musl_gets_a_path_file_that_repeats_its_defaults() {
+    if !judge::has_loader(true) {
+        return need::skip("no musl");
+    }
+    row(
+        "
+musl
+/t/m: NEEDED libA.so libB.so
+/opt/x/libA.so:
+/usr/lib/libB.so:
+library-path> /opt/x
+",
+        "
+error missing: libA.so: No such file or directory (needed by /t/m)
+  the tree has it as `/opt/x/libA.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+/etc/ld-musl-x86_64.path
+  /lib
+  /usr/local/lib
+  /usr/lib
+  /opt/x
+",
+    );
+    row(
+        "
+musl
+/t/m: NEEDED libA.so
+/opt/x/libA.so:
+library-path> /opt/x
+base> /usr/lib/libA.so:
+",
+        "
+error another-file: libA.so: the loader takes `/usr/lib/libA.so` of a system directory and not `/opt/x/libA.so` (needed by /t/m)
+  `ENV LD_LIBRARY_PATH=/opt/x` would cure it
+/etc/ld-musl-x86_64.path
+  /opt/x
+  /lib
+  /usr/local/lib
+  /usr/lib
+",
+    );
+    row(
+        "
+musl
+/t/m: NEEDED libA.so
+/lib/x86_64-linux-musl/libA.so:
+musl-path: /lib/x86_64-linux-musl
+dist> musl-path: /opt/d:/lib
+",
+        "
+error missing: libA.so: No such file or directory (needed by /t/m)
+  the tree has it as `/lib/x86_64-linux-musl/libA.so`, where this loader does not look: `ENV LD_LIBRARY_PATH=/lib/x86_64-linux-musl` would cure it
+/etc/ld-musl-x86_64.path
+  /lib/x86_64-linux-musl
+  /opt/d
+  /lib
+",
+    );
+}
+
+// T1: the kernel says "no such file", and means the interpreter.
+#[test]
+fn t1_the_interpreter_is_missing_or_cannot_be_started() {
+    row(
+        "
+/t/m: NEEDED libA.so
+/lib/libA.so:
+< /lib64/ld-linux-x86-64.so.2
+",
+        "
+error interpreter: /t/m: its interpreter `/lib64/ld-linux-x86-64.so.2` cannot be opened: No such file or directory
+  the kernel reports this as if the program itself did not exist; install the loader's package, or build the program for this root
+",
+    );
+}
+
+#[test]
+fn a_program_that_is_not_there() {
+    row(
+        "
+/t/m:
+< /t/m
+",
+        "
+error program: /t/m: cannot be opened in the tree: No such file or directory
+",
+    );
+}
+
+#[test]
+fn another_library_of_the_same_name_is_none() {
+    row(
+        "
+/t/m: NEEDED libA.so; RPATH /opt/a:/opt/b
+/t/n: NEEDED libA.so; RPATH /opt/b; PROG
+/opt/a/libA.so:
+/opt/b/libA.so:
+< /opt/a/libA.so
+start> /t/m
+start> /t/n
+",
+        "
+error another-file: libA.so: the loader takes `/opt/b/libA.so` by an RPATH, another file than in the root (needed by /t/m)
+",
+    );
+}
+
+#[test]
+fn what_the_host_brings_may_be_missing() {
+    row(
+        "
+/t/m: NEEDED libcuda.so.1 libA.so
+/lib/libcuda.so.1: NEEDED libB.so
+/lib/libA.so:
+/lib/libB.so:
+< /lib/libcuda.so.1
+< /lib/libB.so
+at-run-time> libcuda.so.1
+",
+        "",
+    );
+}
+
+// A library of another name of the same file would be loaded twice, or at another time.
+#[test]
+fn libraries_are_loaded_in_the_order_of_the_root() {
+    let case = Case::parse(
+        "
+/t/m: NEEDED libA.so libB.so
+/lib/libA.so:
+/lib/libB.so:
+",
+    );
+    let files = Files::default();
+    let closures = case.closures(&files);
+    let plan = case.plan(&closures);
+    let mut expected = case.expected(&closures);
+    let root = PlanRoot::new(&plan, Sources { root: &case.source }, &[]);
+    assert_eq!(show(&check::check(&root, &files, &expected)), "");
+    expected[0].order.swap(1, 2);
+    assert_eq!(
+        show(&check::check(&root, &files, &expected)),
+        "warning order: /t/m: `/lib/libA.so` is loaded before `/lib/libB.so`, unlike in the root\n"
     );
 }

@@ -1,6 +1,10 @@
 //! Data for images from this machine's own files, and from damaged ones.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::process::Command;
 
 use depcollect::bytes::ReadAt;
 use depcollect::finding::Severity;
@@ -103,6 +107,99 @@ fn this_machine_has_a_locale() {
         return skip("no locale C.utf8 of glibc's");
     }
     is_whole(&root, &locale::wanted(&root, &[b"C.UTF-8".to_vec()], Asked::Typed));
+}
+
+fn locale_def(args: &[&str]) -> bool {
+    let done = Command::new("localedef").args(args).output();
+    done.is_ok_and(|output| output.status.success())
+}
+
+/// An archive of glibc's own with two locales in it, and one of them as a directory.
+fn packed() -> Option<(Vec<u8>, tempfile::TempDir)> {
+    let temp = tempfile::tempdir().unwrap();
+    let to = |name: &str| temp.path().join(name).display().to_string();
+    fs::create_dir_all(to("usr/lib/locale")).unwrap();
+    let prefix = format!("--prefix={}", temp.path().display());
+    let made = locale_def(&[&prefix, "-i", "POSIX", "-f", "ANSI_X3.4-1968", "xx"])
+        && locale_def(&[&prefix, "-i", "de_DE", "-f", "ISO-8859-15", "de_DE.ISO-8859-15"])
+        && locale_def(&["--no-archive", "-i", "de_DE", "-f", "ISO-8859-15", &to("de_DE")]);
+    let archive = made.then(|| fs::read(to("usr/lib/locale/locale-archive")).unwrap());
+    archive.map(|archive| (archive, temp))
+}
+
+fn of_archive(archive: Vec<u8>, name: &str) -> Wanted {
+    let mut root = MemRoot::new();
+    root.file("/usr/lib/locale/locale-archive", archive);
+    locale::wanted(&root, &[name.into()], Asked::Rule)
+}
+
+/// The same files as `localedef --no-archive` writes, byte for byte.
+#[test]
+fn t12_a_locale_is_taken_out_of_the_archive() {
+    let Some((archive, temp)) = packed() else {
+        return skip("no localedef of glibc's with the sources of locales");
+    };
+    let wanted = of_archive(archive.clone(), "de_DE.ISO-8859-15");
+    assert_eq!(wanted.wants.len(), 12, "{:?}", wanted.findings);
+    for want in &wanted.wants {
+        let Want::Made { at, bytes, .. } = want else { panic!("a file") };
+        let part = at.strip_prefix(b"/usr/lib/locale/de_DE.iso885915/").unwrap();
+        let expected = fs::read(temp.path().join("de_DE").join(OsStr::from_bytes(part))).unwrap();
+        assert!(*bytes == expected, "{}", part.escape_ascii());
+    }
+    let other = show(&of_archive(archive, "fr_FR.UTF-8"));
+    assert!(
+        other.starts_with("warning no-data: --locale: the root has no locale `fr_FR.UTF-8`\n"),
+        "{other}"
+    );
+}
+
+/// Words of four bytes, in either order, as a file that is just large enough.
+fn small_archive(is_big: bool, change: impl FnOnce(&mut [u32])) -> Vec<u8> {
+    let mut words = vec![0; 14 + 3 + 27];
+    // One name, its hash of no matter; the table, the strings, the record.
+    words[..8].copy_from_slice(&[0xde02_0109, 1, 56, 1, 1, 176, 8, 8]);
+    words[14..17].copy_from_slice(&[7, 176, 68]);
+    for category in 0..13 {
+        words[18 + 2 * category..][..2].copy_from_slice(&[184, 4]);
+    }
+    change(&mut words);
+    let order = |word: u32| if is_big { word.to_be_bytes() } else { word.to_le_bytes() };
+    let mut bytes: Vec<u8> = words.into_iter().flat_map(order).collect();
+    bytes.extend(b"xx.utf8\0DATA");
+    bytes
+}
+
+#[test]
+fn an_archive_of_another_machine_is_read_and_a_damaged_one_is_not_believed() {
+    let damaged = "warning no-data: --locale: cannot read `/usr/lib/locale/locale-archive`: it is damaged";
+    let of = |archive: Vec<u8>| show(&of_archive(archive, "xx.UTF-8"));
+    for is_big in [false, true] {
+        let whole = of(small_archive(is_big, |_| {}));
+        assert!(
+            whole.starts_with("made /usr/lib/locale/xx.utf8/LC_CTYPE 644 0:0 Never\n  DATA\n"),
+            "{whole}"
+        );
+        assert_eq!(whole.matches("DATA").count(), 12, "{whole}");
+        // The magic, the table's place and size, a record's place, a category's place and length.
+        for (word, value) in [(0, 1), (2, 200), (4, u32::MAX), (16, 170), (18, 190), (19, u32::MAX)] {
+            let answer = of(small_archive(is_big, |words| words[word] = value));
+            assert!(answer.starts_with(damaged), "word {word}: {answer}");
+        }
+        let other = of(small_archive(is_big, |words| words[15] = u32::MAX));
+        assert!(other.starts_with("warning no-data: --locale: the root has no locale"), "{other}");
+        // Each category by itself would be in order.
+        let mut large = small_archive(is_big, |words| {
+            (0..13).for_each(|category| words[19 + 2 * category] = 3 << 20);
+        });
+        large.resize(4 << 20, b'x');
+        assert!(of(large).starts_with(damaged));
+        for len in 0..small_archive(is_big, |_| {}).len() {
+            let mut cut = small_archive(is_big, |_| {});
+            cut.truncate(len);
+            assert!(of(cut).starts_with("warning "), "{len} bytes");
+        }
+    }
 }
 
 /// What is read of a root, each as a seed.

@@ -11,15 +11,20 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use depcollect::closure::{Files, ProgramOrigin, Session, Settings, open_program};
+use depcollect::check::{self, Expected};
+use depcollect::closure::{Files, ProgramOrigin, Session, Settings, close, open_program};
 use depcollect::loader::Launch as Start;
+use depcollect::plan::search::{Around, Unfound, repair};
+use depcollect::plan::{Plan, Source};
 use depcollect::root::dir::DirRoot;
 
 use crate::sweep::{Place, elf_files};
-use crate::{judge, need};
+use crate::synth::Elf;
+use crate::{judge, need, worldelf};
 
 const DIRS: [&str; 8] = ["bin", "lib", "lib32", "lib64", "libx32", "sbin", "opt", "usr"];
 
@@ -100,6 +105,59 @@ impl Foreign {
         }
     }
 
+    /// A cache that was written by us, for a program that finds its library by
+    /// that alone.
+    fn assert_reads_our_cache(&self) {
+        let name = self.top.file_name().unwrap_or_default().to_string_lossy();
+        let (files, settings) = (Files::default(), Settings::default());
+        let loader = open_program(&mut Session::new(&self.root, &files, &settings), &self.loader);
+        let loader = loader.expect("a loader").found;
+        let mut program = worldelf::parse("NEEDED libproof.so.10 libproof.so.9", b"");
+        program.interp = Some(self.loader.clone());
+        fs::create_dir_all(self.at(ASIDE)).expect("a directory");
+        for (path, elf) in [
+            (&b"/opt/depcollect-tests/m"[..], program),
+            (b"/opt/depcollect-tests/libproof.so.9", Elf::default()),
+            (b"/opt/depcollect-tests/libproof.so.10", Elf::default()),
+        ] {
+            fs::write(self.at(path), elf.like(loader.facts()).bytes()).expect("a file");
+            fs::set_permissions(self.at(path), fs::Permissions::from_mode(0o755)).expect("a mode");
+        }
+        let output = || {
+            let output = self.command(&[b"/opt/depcollect-tests/m", b"/opt/depcollect-tests/m"]).output();
+            String::from_utf8_lossy(&output.expect("the helper").stdout).into_owned()
+        };
+        assert_eq!(output().matches("not found").count(), 2, "{name}: {}", output());
+        fs::write(self.at(CACHE), self.our_cache()).expect("a cache");
+        for file in ["libproof.so.9", "libproof.so.10"] {
+            let line = format!("{file} => /opt/depcollect-tests/{file} ");
+            assert!(output().contains(&line), "{name}: {}", output());
+        }
+        self.clean();
+    }
+
+    /// What is written for `/opt/depcollect-tests/m` of a root seen afresh.
+    fn our_cache(&self) -> Vec<u8> {
+        let root = DirRoot::open(&self.top).expect("a root");
+        let files = Files::default();
+        let settings = Settings { library_path: Some(ASIDE.to_vec()), ..Settings::default() };
+        let mut session = Session::new(&root, &files, &settings);
+        let program = open_program(&mut session, b"/opt/depcollect-tests/m").expect("a program");
+        let closure = close(&mut session, &program);
+        let expected = [Expected::of(&closure, closure.program.clone(), Vec::new(), &|_, _| false)];
+        let found = check::check(&root, &files, &expected);
+        let unfound: Vec<Unfound> = found.into_iter().filter_map(|found| found.unfound).collect();
+        let mut plan = Plan::default();
+        let around = Around { root: &root, dist: None, base: Some(&root) };
+        let findings = repair(&mut plan, &unfound, &around).expect("nothing stands in the way");
+        assert_eq!(findings, []);
+        let made = plan.contents().map(|(_, content)| match &content.source {
+            Source::Made(bytes) => bytes.to_vec(),
+            Source::Root { .. } | Source::Host { .. } => panic!("only a cache is made"),
+        });
+        made.last().expect("a cache")
+    }
+
     fn remove_copies(&self) {
         for entry in fs::read_dir(self.at(ASIDE)).expect("a directory").flatten() {
             if is_one_of(entry.path().as_os_str().as_bytes(), &COPIED) {
@@ -120,6 +178,7 @@ impl Foreign {
     fn sweep(&self) {
         let name = self.top.file_name().unwrap_or_default().to_string_lossy();
         self.clean();
+        self.assert_reads_our_cache();
         let files = elf_files(&self.top, &DIRS);
         let start = |words: &[&[u8]]| self.command(words);
         let place = self.place(&start);

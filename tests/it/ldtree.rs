@@ -1,7 +1,8 @@
 //! Random trees for ldconfig: configurations and directories of libraries.
 //!
-//! What depends on the order in which a file system lists names is left out:
-//! two files of one directory, key and number but of different types.
+//! ldconfig takes names as the file system lists them, and of two names for one
+//! directory, or two files of one key and number, the first counts. So a tree is
+//! written in such an order that the file system lists it by bytes.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,6 +16,9 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+
+use depcollect::elf::{Class, Order};
+use depcollect::loader::Target;
 
 use crate::rng::Rng;
 use crate::synth::{DT_NEEDED, DT_SONAME, Elf, Note, NoteDesc};
@@ -38,12 +42,62 @@ enum What {
     Dir,
 }
 
-/// Paths without a slash at the start, and what stands there.
-#[derive(Debug, Default)]
+/// Which of its names a directory lists first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    NewestFirst,
+    OldestFirst,
+}
+
+impl Listing {
+    /// Of the directories below `scratch`, if it is one of the two: a tmpfs of
+    /// any kernel does either.
+    pub fn of(scratch: &Path) -> Option<Listing> {
+        let made = ["q", "b", "x", "a", "z", "c", "k", "d"];
+        let probe = tempfile::tempdir_in(scratch).ok()?;
+        made.iter().for_each(|name| fs::write(probe.path().join(name), name).unwrap());
+        let names = fs::read_dir(probe.path()).ok()?.flatten().map(|entry| entry.file_name());
+        let listed: Vec<_> = names.collect();
+        if listed.iter().eq(made.iter()) {
+            return Some(Listing::OldestFirst);
+        }
+        listed.iter().eq(made.iter().rev()).then_some(Listing::NewestFirst)
+    }
+}
+
+/// Paths without a slash at the start, and what stands there. Names in them
+/// that mean something on x86-64 become those of the tree's own machine.
+#[derive(Debug)]
 pub struct Tree {
     entries: BTreeMap<Vec<u8>, What>,
-    /// Which name has which type: one key has one type in a whole tree.
-    salt: u64,
+    target: Target,
+}
+
+/// Names of platforms and hwcaps, in place of those in the first row.
+const LEGACY: [(u16, [&str; 4]); 6] = [
+    (62, ["haswell", "x86_64", "avx512_1", "sse2"]),
+    (22, ["z13", "vx", "zarch", "esan3"]),
+    (21, ["power9", "altivec", "power6x", "arch_2_07"]),
+    (40, ["neon", "vfp", "half", "thumb"]),
+    (183, ["atomics", "sve", "fp", "aarch64"]),
+    (8, ["octeon", "octeon2", "loongson2e", "mips"]),
+];
+
+/// `x86_64` in a tuple stays.
+fn local(text: &[u8], target: &Target) -> Vec<u8> {
+    let mut text = text.to_vec();
+    let names = LEGACY.iter().find(|(machine, _)| *machine == target.machine);
+    for (from, to) in LEGACY[0].1.iter().zip(names.map_or(LEGACY[0].1, |(_, names)| *names)) {
+        let mut at = 0;
+        while let Some(n) = text[at..].windows(from.len()).position(|w| w == from.as_bytes()) {
+            let (start, end) = (at + n, at + n + from.len());
+            let is_word = !matches!(text.get(end), Some(b'-' | b'_'));
+            let new = if is_word { to } else { from };
+            text.splice(start..end, new.bytes());
+            at = start + new.len();
+        }
+    }
+    text
 }
 
 const DIRS: [&str; 18] = [
@@ -113,8 +167,8 @@ const NAMES: [&str; 16] = [
 ];
 
 impl Tree {
-    pub fn random(rng: &mut Rng) -> Tree {
-        let mut tree = Tree { salt: rng.next(), ..Tree::default() };
+    pub fn random(rng: &mut Rng, target: &Target) -> Tree {
+        let mut tree = Tree { entries: BTreeMap::new(), target: *target };
         for dir in ["etc/d", "etc/sub/d", "var/cache/ldconfig"].into_iter().chain(DIRS) {
             tree.put(dir, What::Dir);
         }
@@ -130,7 +184,16 @@ impl Tree {
     }
 
     fn put(&mut self, path: impl AsRef<[u8]>, what: What) {
-        self.entries.entry(path.as_ref().to_vec()).or_insert(what);
+        let path = local(path.as_ref(), &self.target);
+        let what = match what {
+            What::Link(target) => What::Link(local(&target, &self.target)),
+            What::File(_) | What::Dir => what,
+        };
+        self.entries.entry(path).or_insert(what);
+    }
+
+    fn put_conf(&mut self, path: &str, text: &[u8]) {
+        self.put(path, What::File(local(text, &self.target)));
     }
 
     fn levels(&mut self, dir: &str, rng: &mut Rng) {
@@ -154,20 +217,12 @@ impl Tree {
             } else {
                 format!("{}{}", pick(rng, &STEMS), pick(rng, &ENDS))
             };
-            // The wrapped number equals 1: which of the two stands first decides.
-            let twin = match name.strip_suffix(".so.1") {
-                Some(stem) => format!("{stem}.so.4294967297"),
-                None => name.replace(".so.4294967297", ".so.1"),
-            };
-            if twin != name && names.contains(&twin) {
-                continue;
-            }
             if once_in(rng, 8)
                 && let Some(dot) = name.rfind('.')
             {
                 self.put(format!("{dir}/{}", &name[..dot]), What::Link(name.clone().into_bytes()));
             }
-            let what = self.thing(dir, &name, &names, rng);
+            let what = thing(dir, &name, &names, &self.target, rng);
             self.put(format!("{dir}/{name}"), what);
             names.push(name);
         }
@@ -177,21 +232,27 @@ impl Tree {
     /// more files, and overlooks directories from there on.
     fn configuration(&mut self, rng: &mut Rng) {
         let deepest = lines(rng, 3, &[]);
-        self.put("etc/sub/d/a.conf", What::File(deepest));
+        self.put_conf("etc/sub/d/a.conf", &deepest);
         for file in ["etc/d/a.conf", "etc/d/B.conf", "etc/d/.hid.conf", "etc/d/z.conf"] {
             if !once_in(rng, 4) {
                 let text = lines(rng, 3, &INNER_INCLUDES);
-                self.put(file, What::File(text));
+                self.put_conf(file, &text);
             }
         }
         let target = pick(rng, &["/etc/sub/d/a.conf", "z.conf", "none", "../d"]);
         self.put("etc/d/l.conf", What::Link(target.into()));
         let text = lines(rng, 8, &INCLUDES);
-        self.put("etc/ld.so.conf", What::File(text));
+        self.put_conf("etc/ld.so.conf", &text);
     }
 
-    pub fn write_to(&self, root: &Path) {
-        for (path, what) in &self.entries {
+    /// Every directory lists its names by bytes.
+    pub fn write_to(&self, root: &Path, listing: Listing) {
+        let mut entries: Vec<_> = self.entries.iter().collect();
+        entries.sort_by_key(|(path, _)| path.split(|&b| b == b'/').collect::<Vec<_>>());
+        if listing == Listing::NewestFirst {
+            entries.reverse();
+        }
+        for (path, what) in entries {
             let path = root.join(OsStr::from_bytes(path));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             match what {
@@ -203,73 +264,89 @@ impl Tree {
     }
 }
 
-impl Tree {
-    /// Something by the name of a library. `others` are names of its directory.
-    fn thing(&self, dir: &str, name: &str, others: &[String], rng: &mut Rng) -> What {
-        // A file without a SONAME has that of its link, and its own type.
-        let stem = name.split('.').next().unwrap_or(name);
-        let twins: Vec<&str> =
-            others.iter().map(String::as_str).filter(|n| n.split('.').next() == Some(stem)).collect();
-        // Of two such names for one directory, the first listed counts.
-        let legacy = [("tls", "/opt/a"), ("haswell", "/opt/b"), ("sse2", "/six dir")];
-        if let Some((_, target)) = legacy.iter().find(|(legacy, _)| *legacy == name) {
-            return if once_in(rng, 2) { What::Link((*target).into()) } else { What::Dir };
-        }
-        match index(rng, 24) {
-            0 => What::File(b"/* GNU ld script */ INPUT(x)\n".to_vec()),
-            1 => What::File(Vec::new()),
-            2 => What::Dir,
-            3 => What::Link(pick(rng, &["nowhere", name, "/opt/a", "/etc/ld.so.conf", "/"]).into()),
-            4..8 if !twins.is_empty() => What::Link(pick(rng, &twins).into()),
-            8..10 => What::Link(format!("/{}/{stem}.so.1", pick(rng, &DIRS)).into_bytes()),
-            _ => What::File(self.library(dir, name, rng).bytes()),
-        }
+/// Something by the name of a library. `others` are names of its directory.
+fn thing(dir: &str, name: &str, others: &[String], own: &Target, rng: &mut Rng) -> What {
+    // A file without a SONAME has that of its link, and its own type.
+    let stem = name.split('.').next().unwrap_or(name);
+    let twins: Vec<&str> =
+        others.iter().map(String::as_str).filter(|n| n.split('.').next() == Some(stem)).collect();
+    if ["tls", "haswell", "sse2"].contains(&name) {
+        let target = pick(rng, &["/opt/a", "/opt/b", "/six dir"]);
+        return if once_in(rng, 2) { What::Link(target.into()) } else { What::Dir };
     }
-
-    fn library(&self, dir: &str, name: &str, rng: &mut Rng) -> Elf {
-        let soname = (!once_in(rng, 5)).then(|| match index(rng, 3) {
-            0 => name.to_owned(),
-            1 => format!("{}.so.{}", name.split('.').next().unwrap_or(name), index(rng, 3)),
-            _ => format!("{}{}", pick(rng, &STEMS), pick(rng, &ENDS)),
-        });
-        let soname = soname.filter(|soname| !soname.is_empty());
-        let mut elf = machine_of(self.salt, soname.as_deref().unwrap_or(name));
-        if once_in(rng, 3) {
-            elf.strings
-                .push((DT_NEEDED, pick(rng, &["libc.so.6", "libm.so.6", "liba.so.1"]).as_bytes().to_vec()));
-        }
-        if let Some(soname) = &soname {
-            elf.strings.push((DT_SONAME, soname.as_bytes().to_vec()));
-        }
-        if dir.contains("hwcaps") && elf.is_64 && once_in(rng, 2) {
-            let isa = Note { owner: b"GNU", kind: 5, desc: NoteDesc::Isa(1 << index(rng, 4) | 1) };
-            elf.notes.push(isa);
-        }
-        if once_in(rng, 8) {
-            elf.notes.push(Note { owner: b"GNU", kind: 1, desc: NoteDesc::Words(vec![0, 3, 2, 0]) });
-        }
-        match index(rng, 16) {
-            0 => elf.e_type = 2,
-            1 => elf.no_dynamic = true,
-            2 => elf.interp = Some(b"/lib64/ld-linux-x86-64.so.2".to_vec()),
-            3 => elf.truncate = Some(40),
-            _ => {}
-        }
-        elf
+    match index(rng, 24) {
+        0 => What::File(b"/* GNU ld script */ INPUT(x)\n".to_vec()),
+        1 => What::File(Vec::new()),
+        2 => What::Dir,
+        3 => What::Link(pick(rng, &["nowhere", name, "/opt/a", "/etc/ld.so.conf", "/"]).into()),
+        4..8 if !twins.is_empty() => What::Link(pick(rng, &twins).into()),
+        8..10 => What::Link(format!("/{}/{stem}.so.1", pick(rng, &DIRS)).into_bytes()),
+        _ => What::File(library(dir, name, own, rng).bytes()),
     }
 }
 
-/// A link may keep a shorter name, so only the stem counts.
-fn machine_of(salt: u64, key: &str) -> Elf {
-    let stem = key.split('.').next().unwrap_or(key);
-    let sum = stem.bytes().fold(salt, |sum, b| (sum ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    match (sum >> 40) % 16 {
-        0 | 1 => Elf { is_64: false, machine: 3, ..Elf::default() },
-        2 => Elf { is_64: false, ..Elf::default() },
-        3 => Elf { machine: 183, ..Elf::default() },
-        4 => Elf { machine: 3, ..Elf::default() },
-        5 => Elf { machine: 62, big_endian: true, ..Elf::default() },
-        _ => Elf::default(),
+fn library(dir: &str, name: &str, own: &Target, rng: &mut Rng) -> Elf {
+    let soname = (!once_in(rng, 5)).then(|| match index(rng, 3) {
+        0 => name.to_owned(),
+        1 => format!("{}.so.{}", name.split('.').next().unwrap_or(name), index(rng, 3)),
+        _ => format!("{}{}", pick(rng, &STEMS), pick(rng, &ENDS)),
+    });
+    let soname = soname.filter(|soname| !soname.is_empty());
+    let mut elf = machine(rng, own);
+    if once_in(rng, 3) {
+        elf.strings.push((
+            DT_NEEDED,
+            pick(rng, &["libc.so.6", "libm.so.6", "libc.so.5", "liba.so.1"]).as_bytes().to_vec(),
+        ));
+    }
+    if let Some(soname) = &soname {
+        elf.strings.push((DT_SONAME, soname.as_bytes().to_vec()));
+    }
+    if dir.contains("hwcaps") && elf.is_64 && once_in(rng, 2) {
+        let isa = Note { owner: b"GNU", kind: 5, desc: NoteDesc::Isa(1 << index(rng, 4) | 1) };
+        elf.notes.push(isa);
+    }
+    if once_in(rng, 8) {
+        elf.notes.push(Note { owner: b"GNU", kind: 1, desc: NoteDesc::Words(vec![0, 3, 2, 0]) });
+    }
+    match index(rng, 16) {
+        0 => elf.e_type = 2,
+        1 => elf.no_dynamic = true,
+        2 => elf.interp = Some(b"/lib64/ld-linux-x86-64.so.2".to_vec()),
+        3 => elf.truncate = Some(40),
+        _ => {}
+    }
+    elf
+}
+
+/// Mostly of the tree's own machine. Class and machine fit together but on
+/// x86: there ldconfig looks at both.
+fn machine(rng: &mut Rng, own: &Target) -> Elf {
+    let own = Elf {
+        is_64: own.class == Class::Elf64,
+        big_endian: own.order == Order::Big,
+        machine: own.machine,
+        e_flags: own.flags,
+        ..Elf::default()
+    };
+    let others: &[(bool, u16, u32)] = match own.machine {
+        3 | 62 => {
+            &[(false, 3, 0), (false, 3, 0), (false, 62, 0), (true, 62, 0), (true, 3, 0), (true, 183, 0)]
+        }
+        40 | 183 => {
+            &[(true, 183, 0), (false, 40, 0x500_0200), (false, 40, 0x500_0400), (false, 40, 0x500_0000)]
+        }
+        20 | 21 => &[(false, 20, 0), (true, 21, 1), (true, 21, 2), (true, 62, 0)],
+        22 => &[(false, 22, 0), (true, 62, 0), (false, 62, 0)],
+        _ => &[(false, own.machine, 0x20), (true, own.machine, 0), (true, 62, 0), (false, 62, 0)],
+    };
+    match index(rng, 16) {
+        0..5 => {
+            let (is_64, machine, e_flags) = others[index(rng, others.len())];
+            Elf { is_64, machine, e_flags, ..own }
+        }
+        5 => Elf { big_endian: !own.big_endian, ..own },
+        _ => own,
     }
 }
 
@@ -286,7 +363,7 @@ fn lines(rng: &mut Rng, most: usize, includes: &[&str]) -> Vec<u8> {
     text
 }
 
-const INCLUDES: [&str; 12] = [
+const INCLUDES: [&str; 11] = [
     "include d/*.conf",
     "include /etc/d/*.conf",
     "include d/a.conf d/z.conf",
@@ -296,7 +373,6 @@ const INCLUDES: [&str; 12] = [
     "include /etc/?/\\a.conf",
     "include d",
     "include /etc/d/[[:upper:]]*",
-    "include d/*/",
     "include *b/?/*",
     "include d/a.conf\r",
 ];

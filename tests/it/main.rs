@@ -6,8 +6,11 @@
 #![expect(clippy::print_stderr, reason = "a skip says why")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it is about")]
 
+mod bounds;
 mod cachefile;
 mod check;
+mod checkcache;
+mod checktree;
 mod cli;
 mod collect;
 mod containers;
@@ -17,15 +20,20 @@ mod elf;
 mod foreign;
 mod garble;
 mod handmade;
+mod hints;
+mod ids;
+mod json;
 mod judge;
 mod ldcache;
 mod ldconfig;
+mod ldrows;
 mod ldtree;
 mod model;
 mod need;
 mod output;
 mod paths;
 mod place;
+mod plancase;
 mod random;
 mod rng;
 mod roots;
@@ -36,7 +44,9 @@ mod sweep;
 mod symbols;
 mod synth;
 mod tidy;
+mod traps;
 mod trees;
 mod unresolved;
+mod words;
 mod world;
 mod worldelf;

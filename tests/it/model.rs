@@ -1,9 +1,11 @@
 //! depcollect itself as one more judge: a world in memory is closed over, and
 //! the closure is put into the words of the loader.
 
+use std::sync::atomic::AtomicBool;
+
 use depcollect::closure::{
-    Closure, Files, NotAProgram, Outcome, Seen, Session, Settings, Want, close, glibc_words, musl_words,
-    open_program, symbols,
+    Closure, Edge, Files, NotAProgram, Outcome, Program, Seen, Session, Settings, Want, close, glibc_words,
+    musl_words, open_program, scout, symbols,
 };
 use depcollect::elf::Class;
 use depcollect::finding::{Finding, Severity};
@@ -22,8 +24,17 @@ fn model(world: &World) -> Answer {
     for entry in &mut world.entries {
         let is_owner = entry.owner == world.uid;
         as_user(entry.what == What::Dir, is_root, is_owner, &mut entry.mode);
+        // Root has them all.
+        entry.caps = entry.caps.take().filter(|_| !is_root);
     }
-    answer_in(&world, &world.to_mem())
+    let root = world.to_mem();
+    let answer = answer_in(&world, &root);
+    let files = Files::default();
+    files.share_places();
+    let ahead = |program: &Program| scout::scout(&root, &files, program, &AtomicBool::new(false));
+    let scouted = answer_with(&world, &root, &files, &ahead);
+    assert_eq!(scouted, answer, "whoever opens libraries ahead changes nothing");
+    answer
 }
 
 /// Root reads everything; setuid gives nobody what he has.
@@ -39,13 +50,17 @@ fn as_user(is_dir: bool, is_root: bool, is_owner: bool, mode: &mut Option<u32>) 
 
 /// The model's answer for a world that stands in some root.
 pub fn answer_in(world: &World, root: &dyn Root) -> Answer {
-    let files = Files::default();
+    answer_with(world, root, &Files::default(), &|_| ())
+}
+
+fn answer_with(world: &World, root: &dyn Root, files: &Files, before: &dyn Fn(&Program)) -> Answer {
     let settings = settings(world);
-    let mut session = Session::new(root, &files, &settings);
+    let mut session = Session::new(root, files, &settings);
     let path = world.program.clone();
     match open_program(&mut session, &path) {
         Ok(program) if cannot_exec(world, program.found.file.stat.mode) => kernel("Permission denied"),
         Ok(program) => {
+            before(&program);
             let mut closure = close(&mut session, &program);
             symbols::check(&mut session, &mut closure);
             answer(world, &closure)
@@ -215,6 +230,7 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
             _ => {}
         }
     }
+    answer.fatal = filter_assertion(world, closure).or(answer.fatal.take());
     if answer.fatal.is_some() {
         answer.status = 127;
         return;
@@ -246,6 +262,19 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
     let mut text = String::new();
     report::ldd(&mut text, closure);
     answer.lines = text.lines().map(|line| line.trim_start_matches('\t').to_owned()).collect();
+}
+
+/// A name that is missing ends a start: what was before it on the list counts.
+fn filter_assertion(world: &World, closure: &Closure) -> Option<String> {
+    let filters = |e: &Edge| matches!(e.want, Want::Auxiliary | Want::Filter) && e.from.0 == 0;
+    let filtee = closure.edges.iter().position(|e| filters(e) && matches!(e.outcome, Outcome::Found { .. }));
+    let ends =
+        |e: &Edge| matches!(e.outcome, Outcome::Missing(_)) && matches!(e.want, Want::Needed | Want::Filter);
+    let is_start = matches!(world.launch, Launch::Run | Launch::List);
+    let end = closure.edges.iter().position(ends).filter(|_| is_start);
+    let finding = closure.findings.iter().find(|f| f.code == "filter-assertion")?;
+    let words = format!("dl-deps.c: 553: _dl_map_object_deps: {}", text(&finding.message));
+    end.is_none_or(|end| Some(end) > filtee).then_some(words)
 }
 
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
@@ -316,7 +345,7 @@ fn musl(world: &World, closure: &Closure, answer: &mut Answer) {
     let mut missing = closure.edges.iter().filter_map(|edge| match &edge.outcome {
         Outcome::Missing(miss) if edge.want == Want::Needed => {
             let by = String::from_utf8_lossy(&closure.object(edge.from).path);
-            let words = match miss.tried.is_empty() && !edge.name.is_empty() {
+            let words = match miss.last.is_none() && !edge.name.is_empty() {
                 true => stale_errno(world),
                 false => musl_words(&edge.name, miss),
             };

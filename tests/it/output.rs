@@ -16,6 +16,10 @@ use depcollect::root::mem::MemRoot;
 use depcollect::root::{Access, DirId, Opened, Root, resolve};
 
 mod dir;
+mod faults;
+mod places;
+mod random;
+mod tar;
 
 pub fn at(path: &str) -> ImagePath {
     ImagePath::parse(path.as_bytes()).unwrap()
@@ -84,6 +88,12 @@ impl Wish {
 
     pub fn force(&self, dist: &Path) -> Result<Done, Failure> {
         self.write_with(dist, Options { threads: 2, force: true, ..Options::default() })
+    }
+
+    pub fn tar(&self, options: Options) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        output::tar::write(&self.plan, Sources { root: &self.root }, &mut bytes, options).unwrap();
+        bytes
     }
 
     pub fn write_with(&self, dist: &Path, options: Options) -> Result<Done, Failure> {

@@ -112,6 +112,9 @@ impl World {
         for (path, mode) in self.entries.iter().filter_map(|e| Some((&e.path, e.mode?))) {
             root.mode(path, mode);
         }
+        for (path, caps) in self.entries.iter().filter_map(|e| Some((&e.path, e.caps.as_ref()?))) {
+            root.capabilities(path, caps);
+        }
         root
     }
 
@@ -141,6 +144,10 @@ impl World {
             }
             if let Some(mode) = entry.mode {
                 fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode");
+            }
+            if let Some(caps) = &entry.caps {
+                let none = rustix::fs::XattrFlags::empty();
+                rustix::fs::setxattr(&path, c"security.capability", caps, none).expect("an attribute");
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The rows: what the loaders do, one scenario at a time, as text that every
 //! judge is asked about. The ids are those of the reference.
 //!
-//! A file of `rows/` holds rows of this form; `+=` repeats the world of the
+//! A file of `testdata/rows/` holds rows of this form; `+=` repeats the world of the
 //! last `==` and adds lines to it. Marks in brackets say when the machine's
 //! own loader cannot be asked: `model: WHY` (never; `loader: WHY` is for it alone), `2.36` and `debian` (of
 //! another glibc), `cpu NAME` (a hwcaps subdirectory that is not active),
@@ -40,17 +40,17 @@ pub struct Row {
 }
 
 const FILES: [(&str, &str); 11] = [
-    ("walk.txt", include_str!("rows/walk.txt")),
-    ("walk_extra.txt", include_str!("rows/walk_extra.txt")),
-    ("lists.txt", include_str!("rows/lists.txt")),
-    ("lists_extra.txt", include_str!("rows/lists_extra.txt")),
-    ("obstacles.txt", include_str!("rows/obstacles.txt")),
-    ("hwcaps.txt", include_str!("rows/hwcaps.txt")),
-    ("cache.txt", include_str!("rows/cache.txt")),
-    ("musl.txt", include_str!("rows/musl.txt")),
-    ("musl_lists.txt", include_str!("rows/musl_lists.txt")),
-    ("start.txt", include_str!("rows/start.txt")),
-    ("foreign.txt", include_str!("rows/foreign.txt")),
+    ("walk.txt", include_str!("../../testdata/rows/walk.txt")),
+    ("walk_extra.txt", include_str!("../../testdata/rows/walk_extra.txt")),
+    ("lists.txt", include_str!("../../testdata/rows/lists.txt")),
+    ("lists_extra.txt", include_str!("../../testdata/rows/lists_extra.txt")),
+    ("obstacles.txt", include_str!("../../testdata/rows/obstacles.txt")),
+    ("hwcaps.txt", include_str!("../../testdata/rows/hwcaps.txt")),
+    ("cache.txt", include_str!("../../testdata/rows/cache.txt")),
+    ("musl.txt", include_str!("../../testdata/rows/musl.txt")),
+    ("musl_lists.txt", include_str!("../../testdata/rows/musl_lists.txt")),
+    ("start.txt", include_str!("../../testdata/rows/start.txt")),
+    ("foreign.txt", include_str!("../../testdata/rows/foreign.txt")),
 ];
 
 /// Everybody who is asked about every row. The model goes here:
@@ -63,7 +63,7 @@ pub fn all() -> Vec<Row> {
     FILES.iter().flat_map(|(name, text)| read(name, text)).collect()
 }
 
-fn read(file: &'static str, text: &str) -> Vec<Row> {
+pub fn read(file: &'static str, text: &str) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let mut base = String::new();
     let mut in_world = false;
@@ -192,25 +192,30 @@ fn rows() {
     assert!(failures.is_empty(), "{}\n{} of {} rows", failures.join("\n"), failures.len(), rows.len());
 }
 
-/// Rewrites what the rows expect; what concerns only the model stays.
 fn update() {
     for (name, text) in FILES {
-        let mut rows = read(name, text).into_iter();
-        let mut out = String::new();
-        let mut in_world = true;
-        for line in text.lines() {
-            in_world |= line.starts_with("== ") || line.starts_with("+= ");
-            if line == "--" {
-                in_world = false;
-                let row = rows.next().expect("as many rows as separators");
-                let is_real = row.is_beyond_machine(row.world().musl).is_none();
-                let answer = if is_real { (REAL.answer)(&row.world()).to_string() } else { row.expect };
-                out += &format!("--\n{answer}");
-            } else if in_world || line.is_empty() || line.starts_with('#') {
-                out += &format!("{line}\n");
-            }
-        }
-        let path = format!("{}/tests/it/rows/{name}", env!("CARGO_MANIFEST_DIR"));
-        std::fs::write(path, out).expect("the file of rows");
+        update_file(name, text, |row| {
+            let is_real = row.is_beyond_machine(row.world().musl).is_none();
+            is_real.then(|| (REAL.answer)(&row.world()).to_string())
+        });
     }
+}
+
+/// Rewrites what the rows of a file expect; where nobody answers it stays.
+pub fn update_file(name: &'static str, text: &str, answer: impl Fn(&Row) -> Option<String>) {
+    let mut rows = read(name, text).into_iter();
+    let mut out = String::new();
+    let mut in_world = true;
+    for line in text.lines() {
+        in_world |= line.starts_with("== ") || line.starts_with("+= ");
+        if line == "--" {
+            in_world = false;
+            let row = rows.next().expect("as many rows as separators");
+            out += &format!("--\n{}", answer(&row).unwrap_or(row.expect));
+        } else if in_world || line.is_empty() || line.starts_with('#') {
+            out += &format!("{line}\n");
+        }
+    }
+    let path = format!("{}/testdata/rows/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::write(path, out).expect("the file of rows");
 }

@@ -6,6 +6,7 @@
 //! program of x86-64 really runs: it prints the path of each loaded object.
 
 use crate::symbols::Symbols;
+use depcollect::elf::{Class, Facts, Order};
 
 pub const PT_LOAD: u32 = 1;
 const PT_DYNAMIC: u32 = 2;
@@ -184,6 +185,13 @@ struct Places {
 }
 
 impl Elf {
+    /// For the machine of another file.
+    pub fn like(mut self, other: &Facts) -> Elf {
+        (self.is_64, self.big_endian) = (other.class == Class::Elf64, other.order == Order::Big);
+        (self.machine, self.e_flags) = (other.header.machine, other.header.flags);
+        self
+    }
+
     fn base(&self) -> u64 {
         if self.e_type == 2 { EXEC_BASE } else { 0 }
     }

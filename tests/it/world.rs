@@ -10,6 +10,7 @@
 //! /t/txt "text"   /t/dir/   /t/fifo |            a text, a directory, a FIFO
 //! - /t/a/libA.so                                 takes an earlier line back
 //! mode /t/dir 000   owner /t/m 65534
+//! caps /t/m p                                    CAP_NET_RAW, permitted; also `i`, `e`
 //! cache: libfoo.so.1 303 /odd/libfoo.so.1        an entry of ld.so.cache (see `cachefile.rs`)
 //! conf: /odd   preload-file: liba.so             lines of ld.so.conf, ld.so.preload
 //! musl-path: /a:/b                               lines of ld-musl-x86_64.path
@@ -57,6 +58,8 @@ pub struct Entry {
     pub what: What,
     pub mode: Option<u32>,
     pub owner: u32,
+    /// `security.capability`.
+    pub caps: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,7 +206,7 @@ impl Reader {
             "program" => self.world.program = unescape(rest),
             "uid" => self.world.uid = rest.parse().expect("uid NUMBER"),
             "launch" => self.launch(rest),
-            "mode" | "owner" => self.attribute(first, rest),
+            "mode" | "owner" | "caps" => self.attribute(first, rest),
             _ => panic!("cannot read `{line}`"),
         }
     }
@@ -232,10 +235,10 @@ impl Reader {
         let (path, value) = rest.split_once(' ').expect("mode PATH MODE, owner PATH UID");
         let path = unescape(path);
         let entry = self.world.entries.iter_mut().find(|e| e.path == path).expect("mode of what is there");
-        if what == "mode" {
-            entry.mode = Some(u32::from_str_radix(value, 8).expect("an octal mode"));
-        } else {
-            entry.owner = value.parse().expect("a number");
+        match what {
+            "mode" => entry.mode = Some(u32::from_str_radix(value, 8).expect("an octal mode")),
+            "owner" => entry.owner = value.parse().expect("a number"),
+            _ => entry.caps = Some(net_raw(value)),
         }
     }
 
@@ -285,7 +288,7 @@ impl Reader {
     /// A later line replaces an earlier one of the same path.
     fn add(&mut self, path: Vec<u8>, what: What) {
         self.remove(&path);
-        self.world.entries.push(Entry { path, what, mode: None, owner: 0 });
+        self.world.entries.push(Entry { path, what, mode: None, owner: 0, caps: None });
     }
 
     fn remove(&mut self, path: &[u8]) {
@@ -297,7 +300,9 @@ impl Reader {
             && self.world.entry(&interp).is_none()
         {
             let loader = What::Loader(self.world.musl);
-            self.world.entries.insert(0, Entry { path: interp, what: loader, mode: None, owner: 0 });
+            self.world
+                .entries
+                .insert(0, Entry { path: interp, what: loader, mode: None, owner: 0, caps: None });
         }
         for (path, mut text) in std::mem::take(&mut self.files) {
             if text.is_empty() {
@@ -354,4 +359,11 @@ fn repeat<'a>(rest: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     let (text, count) = inner.rsplit_once('*').expect("TEXT*COUNT in braces");
     out.extend(text.repeat(count.parse().expect("a count")).into_bytes());
     &rest[end + 1..]
+}
+
+/// CAP_NET_RAW, as setcap writes it.
+fn net_raw(sets: &str) -> Vec<u8> {
+    let word = |set: char, value: u32| if sets.contains(set) { value } else { 0 };
+    let words = [0x0200_0000 | word('e', 1), word('p', 1 << 13), word('i', 1 << 13), 0, 0];
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }

@@ -1,28 +1,43 @@
 //! Path lists of a process: each object's RPATH and RUNPATH, split and expanded
 //! (elf/dl-load.c `fillin_rpath`, `_dl_dst_substitute`), and what `$ORIGIN` is.
 
-use super::{LDSO, PROGRAM, Walk};
+use super::{PROGRAM, Walk};
 use crate::closure::ObjectId;
-use crate::closure::lists::{self, Lists};
+use crate::closure::lists::Chains;
 use crate::closure::session::{ChainNo, ListNo, ProgramOrigin};
-use crate::loader::{Dir, Launch, Version, token};
+use crate::loader::{Dir, Launch, PathTag, Version, token};
 
 /// The path lists of objects, in this walk.
 impl Walk<'_, '_> {
-    pub(super) fn lists_of(&mut self, id: ObjectId) -> Lists {
+    /// What counts for a requester: its RUNPATH and nothing else, or the RPATH of
+    /// itself, of whoever wanted it, and so on up to the program. The chain goes on
+    /// *through* an object with RUNPATH, which adds nothing.
+    pub(super) fn chains_of(&mut self, id: ObjectId) -> Chains {
+        let above = match self.closure.object(id).wanted_by {
+            Some(by) => self.session.one_down(self.chains[by.0 as usize].inherited),
+            None => ChainNo::EMPTY,
+        };
         let found = self.closure.object(id).found.clone();
         let facts = found.facts();
         let (rpath, runpath) = (facts.rpath(), facts.runpath());
         let is_inhibited = self.session.settings.inhibit_rpath.iter().any(|name| *name == self.l_name(id));
-        if id == LDSO || is_inhibited || rpath.is_none() && runpath.is_none() {
-            return Lists::default();
-        }
-        let origin = self.origin_of(id);
         // An object that has both tags has no RPATH.
-        let rpath =
-            rpath.filter(|_| runpath.is_none()).map(|list| self.split(id, list, b":", origin.as_deref()));
-        let runpath = runpath.map(|list| self.split(id, list, b":", origin.as_deref()));
-        Lists { rpath: rpath.unwrap_or_default(), runpath, ..Lists::default() }
+        let tag = if runpath.is_some() { PathTag::Runpath } else { PathTag::Rpath };
+        let Some(list) = runpath.or(rpath).filter(|_| !is_inhibited) else {
+            return Chains { own: above, inherited: above };
+        };
+        let origin = self.origin_of(id);
+        let dirs = self.split(id, list, b":", origin.as_deref());
+        match tag {
+            PathTag::Runpath => {
+                Chains { own: self.session.chain_with(tag, dirs, ChainNo::EMPTY), inherited: above }
+            }
+            PathTag::Rpath if dirs.is_empty() => Chains { own: above, inherited: above },
+            PathTag::Rpath => {
+                let own = self.session.chain_with(tag, dirs, above);
+                Chains { own, inherited: own }
+            }
+        }
     }
 
     /// ld.so calls the program by the empty string.
@@ -129,15 +144,5 @@ impl Walk<'_, '_> {
             (_, Launch::Exec | Launch::LdSo) => self.session.absolute(&object.path),
         };
         Some(crate::path::dirname(&path).unwrap_or(b"/").to_vec())
-    }
-
-    pub(super) fn chain_of(&mut self, from: ObjectId) -> ChainNo {
-        let own = &self.lists[from.0 as usize];
-        if let Some(known) = own.chain.get() {
-            return *known;
-        }
-        let links = lists::chain(&self.lists, from, |id| self.closure.object(id).wanted_by);
-        let number = self.session.chain_no(links);
-        *self.lists[from.0 as usize].chain.get_or_init(|| number)
     }
 }

@@ -2,13 +2,14 @@
 //! `parse_conf_include`), and the directories built in (`add_system_dir`).
 
 use std::io;
+use std::ops::Range;
 
 use super::{Run, resolve, resolve_dir};
 use crate::bytes::ReadAt;
 use crate::elf::Class;
-use crate::intern::Map;
+use crate::intern::{Map, Name, Names};
 use crate::loader::Target;
-use crate::loader::conf::{Dir, Line, is_pattern, matches, parse};
+use crate::loader::conf::{Dir, LibType, Line, is_pattern, matches, parse};
 use crate::loader::machine::{EM_AARCH64, EM_MIPS, EM_PPC64, EM_RISCV, EM_S390, EM_X86_64};
 use crate::path::dirname;
 use crate::root::{DirId, OpenFile, Opened};
@@ -21,51 +22,81 @@ const MAX_DIRS: usize = 20_000;
 const MAX_MATCHES: usize = 10_000;
 const MAX_BYTES: usize = 4 << 20;
 
+/// A line that names a directory.
+#[derive(Clone, Copy)]
+struct Mention {
+    path: Name,
+    kind: LibType,
+}
+
+#[derive(Default)]
 struct Reading {
-    dirs: Vec<Dir>,
-    /// By spelling, what a file itself names. One that is included again may
-    /// only change the types of directories (up to 2.36).
-    seen: Map<Vec<u8>, Vec<Dir>>,
+    paths: Names,
+    mentions: Vec<Mention>,
+    /// By spelling, which mentions a file made, with what it includes: none
+    /// before its end. Included again it may change the types of directories
+    /// (up to 2.36), never their order.
+    seen: Map<Vec<u8>, Range<usize>>,
     full: bool,
 }
 
 /// The directories in the order of the configuration.
 pub(super) fn dirs(run: &mut Run<'_>) -> Vec<Dir> {
-    let mut reading = Reading { dirs: Vec::new(), seen: Map::default(), full: false };
+    let mut reading = Reading::default();
     let conf = run.setup.conf.to_vec();
     read_file(run, &mut reading, conf, 0);
     if reading.full {
         run.report(run.setup.conf, "too many files are included; the rest was left out");
     }
-    reading.dirs
+    reading.into_dirs()
 }
 
 fn read_file(run: &mut Run<'_>, reading: &mut Reading, path: Vec<u8>, depth: usize) {
-    let (files, dirs) = (reading.seen.len(), reading.dirs.len());
-    reading.full |= depth > MAX_DEPTH || files >= MAX_FILES || dirs >= MAX_DIRS;
+    let (files, start) = (reading.seen.len(), reading.mentions.len());
+    reading.full |= depth > MAX_DEPTH || files >= MAX_FILES || start >= MAX_DIRS;
     if reading.full {
         return;
     }
-    if let Some(dirs) = reading.seen.get(&path) {
-        return reading.dirs.extend_from_slice(dirs);
+    if let Some(made) = reading.seen.get(&path) {
+        return reading.mentions.extend_from_within(made.clone());
     }
     let bytes = match open(run, &path) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return,
         Err(error) => return run.report(&path, &format!("cannot read the configuration: {error}")),
     };
-    let lines = parse(&bytes, run.setup.version);
-    let own = lines.iter().filter_map(|line| match line {
-        Line::Dir(dir) => Some(dir.clone()),
-        Line::Include(_) | Line::Hwcap => None,
-    });
-    reading.seen.insert(path.clone(), own.collect());
-    for line in lines {
+    reading.seen.insert(path.clone(), start..start);
+    for line in parse(&bytes, run.setup.version) {
         match line {
-            Line::Dir(dir) => reading.dirs.push(dir),
+            Line::Dir(dir) => reading.mention(&dir),
             Line::Hwcap => {}
             Line::Include(patterns) => include(run, reading, &path, &patterns, depth),
         }
+    }
+    reading.seen.insert(path, start..reading.mentions.len());
+}
+
+impl Reading {
+    fn mention(&mut self, dir: &Dir) {
+        let path = self.paths.intern(&dir.path);
+        self.mentions.push(Mention { path, kind: dir.kind });
+    }
+
+    /// Of one spelling the first mention has the place and the last one the
+    /// type; what stands between them says nothing.
+    fn into_dirs(self) -> Vec<Dir> {
+        let (mut first, mut last) = (Map::default(), Map::default());
+        for (n, mention) in self.mentions.iter().enumerate() {
+            last.insert(mention.path, n);
+        }
+        let mut dirs = Vec::new();
+        for (n, Mention { path, kind }) in self.mentions.into_iter().enumerate() {
+            let is_first = first.insert(path, n).is_none();
+            if is_first || last.get(&path) == Some(&n) {
+                dirs.push(Dir { path: self.paths.text(path).to_vec(), kind });
+            }
+        }
+        dirs
     }
 }
 

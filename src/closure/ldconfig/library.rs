@@ -3,7 +3,8 @@
 
 use super::{Setup, elf};
 use crate::elf::{ET_DYN, Facts};
-use crate::loader::cache::{ELF, LIBC6, ldconfig_knows, library_mark};
+use crate::loader::cache::{ELF, LIBC6, ldconfig_takes, library_mark};
+use crate::loader::machine::{EM_386, EM_ARM, EM_MIPS, EM_MIPS_RS3_LE, EM_PPC, EM_PPC64, EM_S390, EM_X86_64};
 use crate::loader::{Target, Version};
 
 /// "libc5", which nobody loads.
@@ -25,41 +26,51 @@ impl Known {
         let own =
             Target { class: facts.class, order: facts.order, machine: header.machine, flags: header.flags };
         let usable = header.e_type == ET_DYN && facts.has_dynamic && facts.dynamic.strtab.is_some();
-        if !usable || !ldconfig_knows(&setup.target, &own) {
-            return None;
-        }
-        let mark = library_mark(&own, setup.version);
-        let unmarked = mark == 0 && setup.version <= Version(2, 36);
+        let taken = ldconfig_takes(&setup.target, &own).filter(|_| usable)?;
+        let mark = library_mark(&taken, setup.version);
+        // A silent library for ARM may be of either float ABI.
+        let unmarked = mark == 0 && taken.machine != EM_ARM && setup.version <= Version(2, 36);
         Some(Known {
             soname: facts.soname().map(<[u8]>::to_vec),
-            flags: if unmarked { by_what_it_needs(facts) } else { mark | LIBC6 },
+            flags: if unmarked { by_what_it_needs(facts, &setup.target) } else { mark | LIBC6 },
             isa_level: facts.isa_needed.and_then(u32::checked_ilog2).unwrap_or(0),
         })
     }
 }
 
-/// `SYSDEP_KNOWN_INTERPRETER_NAMES` of the architectures whose libraries may be
-/// unmarked, and of those that share an ldconfig with them.
-const INTERPRETERS: [&str; 7] = [
-    "/lib/ld-linux.so.2",
-    "/lib/ld-linux-x86-64.so.2",
-    "/lib64/ld-linux-x86-64.so.2",
-    "/libx32/ld-linux-x32.so.2",
-    "/lib/ld.so.1",
-    "/lib64/ld64.so.1",
-    "/lib/ld-linux.so.3",
-];
+/// The interpreters that tell the type of an unmarked library, as the ldconfig
+/// of this machine knows them (`SYSDEP_KNOWN_INTERPRETER_NAMES`).
+fn interpreters(target: &Target) -> &'static [(&'static str, u32)] {
+    match target.machine {
+        EM_386 => &[("/lib/ld-linux.so.2", LIBC6), ("/lib/ld-linux.so.1", LIBC5)],
+        EM_X86_64 => &[
+            ("/lib/ld-linux.so.2", LIBC6),
+            ("/lib/ld-linux-x86-64.so.2", LIBC6),
+            ("/lib64/ld-linux-x86-64.so.2", LIBC6),
+            ("/libx32/ld-linux-x32.so.2", LIBC6),
+        ],
+        EM_PPC | EM_PPC64 => &[
+            ("/lib/ld.so.1", LIBC6),
+            ("/lib/ld64.so.2", LIBC6),
+            ("/lib64/ld64.so.1", LIBC6),
+            ("/lib64/ld64.so.2", LIBC6),
+        ],
+        EM_S390 => &[("/lib/ld.so.1", LIBC6), ("/lib/ld64.so.1", LIBC6)],
+        EM_MIPS | EM_MIPS_RS3_LE => &[("/lib/ld.so.1", LIBC6)],
+        _ => &[],
+    }
+}
 
 /// Up to 2.36, where the header tells no more: the interpreter decides, else
 /// the libc.
-fn by_what_it_needs(facts: &Facts) -> u32 {
+fn by_what_it_needs(facts: &Facts, target: &Target) -> u32 {
     let interp = facts.interp().unwrap_or_default();
-    if INTERPRETERS.iter().any(|known| interp == known.as_bytes()) {
-        return LIBC6;
+    if let Some((_, flags)) = interpreters(target).iter().find(|(known, _)| interp == known.as_bytes()) {
+        return *flags;
     }
     let libc = |name: &[u8]| match name {
         b"libc.so.6" | b"libm.so.6" | b"libc.so.6.1" | b"libm.so.6.1" => Some(LIBC6),
-        b"libc.so.5" | b"libm.so.5" => Some(LIBC5),
+        b"libc.so.5" | b"libm.so.5" if target.machine == EM_386 => Some(LIBC5),
         _ => None,
     };
     facts.needed().find_map(libc).unwrap_or(ELF)

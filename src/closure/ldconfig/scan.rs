@@ -4,7 +4,9 @@ use super::library::{Known, LIBC5, facts, is_library_name, is_temporary};
 use super::{Place, Provided, Run, Setup, resolve};
 use crate::intern::Map;
 use crate::loader::Version;
-use crate::loader::cache::{Chars, ELF, Entry, Hwcap, LIBC6, LoaderAbi, legacy_bit, legacy_field, libcmp};
+use crate::loader::cache::{
+    Chars, ELF, Entry, Hwcap, LIBC6, LoaderAbi, is_legacy_subdir, legacy_field, libcmp,
+};
 use crate::loader::conf::{Dir, LibType};
 use crate::root::{DirId, Item, ItemKind, OpenFile, Opened};
 
@@ -43,7 +45,8 @@ impl Run<'_> {
             }
         }
         let hwcap = self.legacy_hwcap(place);
-        found.extend(slots.list.into_iter().map(|slot| provided(place, slot, &hwcap)));
+        // The real one keeps a list that grows at its front.
+        found.extend(slots.list.into_iter().rev().map(|slot| provided(place, slot, &hwcap)));
     }
 
     /// By name and kind alone.
@@ -61,7 +64,7 @@ impl Run<'_> {
     /// Up to 2.36: a subdirectory to descend into.
     fn is_legacy(&self, place: &Place, name: &[u8]) -> bool {
         let Setup { version, target, .. } = self.setup;
-        *version <= Version(2, 36) && place.level.is_none() && legacy_bit(target, name).is_some()
+        *version <= Version(2, 36) && place.level.is_none() && is_legacy_subdir(target, name)
     }
 
     /// The library behind a name. A subdirectory is put on the list instead.

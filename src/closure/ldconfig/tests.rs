@@ -43,7 +43,7 @@ fn a_configuration_is_read_depth_first() {
 #[test]
 fn a_configuration_that_includes_itself_comes_to_an_end() {
     let conf = "/etc/ld.so.conf";
-    assert_eq!(dirs(&[(conf, "/a\ninclude ld.so.conf\n/b")]), "/a /a /b /b");
+    assert_eq!(dirs(&[(conf, "/a\ninclude ld.so.conf\n/b")]), "/a /b");
     let each = "include /etc/d/*\n/b";
     let files = [(conf, each), ("/etc/d/1", each), ("/etc/d/2", each), ("/etc/d/3", each)];
     assert!(dirs(&files).ends_with("/b"));

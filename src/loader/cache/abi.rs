@@ -3,8 +3,9 @@
 
 use crate::elf::{Class, Order};
 use crate::loader::machine::{
-    EM_386, EM_AARCH64, EM_ARM, EM_LOONGARCH, EM_MIPS, EM_MIPS_RS3_LE, EM_PPC, EM_PPC64, EM_RISCV, EM_S390,
-    EM_X86_64,
+    ARM_HARD, ARM_SOFT, EM_68K, EM_386, EM_AARCH64, EM_ARM, EM_IA_64, EM_LOONGARCH, EM_MIPS, EM_MIPS_RS3_LE,
+    EM_PPC, EM_PPC64, EM_RISCV, EM_S390, EM_SPARC, EM_SPARCV9, EM_X86_64, MIPS_ABI2, MIPS_NAN2008,
+    RISCV_FLOAT,
 };
 use crate::loader::{Target, Version};
 
@@ -41,16 +42,6 @@ pub const ELF: u32 = 0x0001;
 /// "libc6" without a further mark.
 pub const LIBC6: u32 = 0x0003;
 
-const EM_SPARC: u16 = 2;
-const EM_68K: u16 = 4;
-const EM_SPARCV9: u16 = 43;
-const EM_IA_64: u16 = 50;
-
-const ARM_SOFT: u32 = 0x200;
-const ARM_HARD: u32 = 0x400;
-const MIPS_N32: u32 = 0x20;
-const MIPS_NAN2008: u32 = 0x400;
-const RISCV_FLOAT: u32 = 0x6;
 const RISCV_DOUBLE: u32 = 0x4;
 const LOONGARCH_FLOAT: u32 = 0x7;
 const LOONGARCH_SOFT: u32 = 0x1;
@@ -130,7 +121,7 @@ fn mark(target: &Target, version: Version) -> u32 {
 
 fn mips_mark(class: Class, e_flags: u32) -> u32 {
     let nan2008 = e_flags & MIPS_NAN2008 != 0;
-    match (class, e_flags & MIPS_N32 != 0) {
+    match (class, e_flags & MIPS_ABI2 != 0) {
         (Class::Elf64, _) if nan2008 => 0x0e00,
         (Class::Elf64, _) => 0x0700,
         (Class::Elf32, true) if nan2008 => 0x0d00,
@@ -140,15 +131,20 @@ fn mips_mark(class: Class, e_flags: u32) -> u32 {
     }
 }
 
-/// Whether the ldconfig of `own`'s machine takes up a library at all.
-pub fn ldconfig_knows(own: &Target, library: &Target) -> bool {
-    let (a, b) = (own.machine, library.machine);
-    let pair = |x, y| (a == x || a == y) && (b == x || b == y);
-    let known = a == b
-        || pair(EM_386, EM_X86_64)
-        || pair(EM_ARM, EM_AARCH64)
-        || pair(EM_PPC, EM_PPC64)
-        || pair(EM_SPARC, EM_SPARCV9)
-        || pair(EM_MIPS, EM_MIPS_RS3_LE);
-    known && own.order == library.order && (b != EM_386 || library.class == Class::Elf32)
+/// What the ldconfig of `own`'s machine takes a library for. Most of them look
+/// at the class and never at the machine (`process_elf_file`); the loader then
+/// passes over what is not its own.
+pub fn ldconfig_takes(own: &Target, library: &Target) -> Option<Target> {
+    let wide = library.class == Class::Elf64;
+    let machine = match own.machine {
+        EM_386 | EM_X86_64 => Some(library.machine).filter(|&m| m == EM_X86_64 || m == EM_386 && !wide),
+        EM_ARM | EM_AARCH64 if !wide => Some(EM_ARM),
+        EM_ARM | EM_AARCH64 => Some(library.machine).filter(|&m| m == EM_AARCH64),
+        EM_PPC | EM_PPC64 => Some(if wide { EM_PPC64 } else { EM_PPC }),
+        EM_S390 => Some(EM_S390),
+        EM_SPARC | EM_SPARCV9 => Some(library.machine).filter(|m| [EM_SPARC, EM_SPARCV9].contains(m)),
+        EM_MIPS | EM_MIPS_RS3_LE => Some(EM_MIPS),
+        _ => Some(library.machine).filter(|&m| m == own.machine),
+    };
+    machine.filter(|_| own.order == library.order).map(|machine| Target { machine, ..*library })
 }

@@ -226,8 +226,8 @@ fn what_the_loader_ignores() {
     };
     let rows = [
         (patched(0, b"g"), "/a"),
-        (patched(0, b"x"), "no ld.so.cache"),
-        (patched(17, b"1.2"), "no ld.so.cache"),
+        (patched(0, b"x"), "it does not begin as a cache does"),
+        (patched(17, b"1.2"), "it does not begin as a cache does"),
         (patched(20, &2u32.to_le_bytes()), "2 entries announced, room for 1"),
         (patched(20, &0u32.to_le_bytes()), "-"),
         (patched(28, &[0]), "/a"),
@@ -237,7 +237,7 @@ fn what_the_loader_ignores() {
         (patched(28, &[4]), "written in another byte order"),
         (patched(52, &u32::MAX.to_le_bytes()), "-"),
         (patched(56, &u32::MAX.to_le_bytes()), "-"),
-        (found(Vec::new(), X86_64, "a"), "no ld.so.cache"),
+        (found(Vec::new(), X86_64, "a"), "it does not begin as a cache does"),
         (found(Made::of(&[]).as_new(0), X86_64, "a"), "48 bytes are too short for a cache"),
         (found(file[..file.len() - 1].to_vec(), X86_64, "a"), "/a"),
         (found(file[..file.len() - 3].to_vec(), X86_64, "a"), "-"),
@@ -461,6 +461,45 @@ fn the_bits_of_a_directory() {
     for (dir, bits) in rows {
         assert_eq!(legacy_field(&x86, dir.as_bytes()), bits, "{dir}");
     }
-    let arm = Target { machine: 183, ..x86 };
-    assert_eq!([legacy_bit(&arm, b"tls"), legacy_bit(&arm, b"haswell")], [Some(TLS_BIT), None]);
+}
+
+/// Which bit a name is, and whether it is looked for as a subdirectory, as the
+/// ldconfig of Debian 12 for each machine says.
+#[test]
+fn the_legacy_names_of_each_machine() {
+    const NO: Option<u32> = None;
+    let rows: [(u16, &str, Option<u32>, bool); 24] = [
+        (62, "tls", Some(63), true),
+        (62, "haswell", Some(50), true),
+        (62, "z13", NO, false),
+        (22, "esan3", Some(0), false),
+        (22, "vx", Some(11), true),
+        (22, "vxp", Some(16), false),
+        (22, "z16", Some(42), true),
+        (22, "haswell", NO, false),
+        (21, "altivec", Some(28), true),
+        (20, "dfp", Some(10), true),
+        (21, "vsx", Some(7), false),
+        // A hwcap by its bit, looked for because it is a platform as well.
+        (21, "power6x", Some(9), true),
+        (21, "power9", Some(46), true),
+        (21, "arch_2_07", Some(63), false),
+        // The first bit without a name: `//power9` has it.
+        (21, "", Some(2), false),
+        (22, "", NO, false),
+        (40, "neon", Some(12), true),
+        // A hwcap of that name comes first.
+        (40, "tls", Some(15), true),
+        (40, "half", Some(1), false),
+        (183, "atomics", Some(8), true),
+        (183, "sve", Some(22), false),
+        (8, "octeon2", Some(3), true),
+        (10, "loongson2e", Some(0), true),
+        (243, "tls", Some(63), true),
+    ];
+    for (machine, name, bit, is_subdir) in rows {
+        let target = Target { class: Class::Elf64, order: Order::Little, machine, flags: 0 };
+        let found = (legacy_bit(&target, name.as_bytes()), is_legacy_subdir(&target, name.as_bytes()));
+        assert_eq!(found, (bit.map(|bit| 1 << bit), is_subdir), "{machine} {name}");
+    }
 }

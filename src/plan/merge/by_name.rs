@@ -8,6 +8,10 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
 
+/// They are on every system, with numbers of its own: nobody is 99 on an old
+/// one. Those are not worth a clash.
+const EVERYWHERE: [&[u8]; 2] = [b"root", b"nobody"];
+
 /// Two lines give one name to different numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clash {
@@ -27,6 +31,7 @@ pub fn by_name(theirs: &[u8], ours: &[u8]) -> Result<Vec<u8>, Clash> {
     let mut merged = theirs.to_vec();
     for (name, line) in named_lines(ours) {
         match known.entry(name) {
+            Entry::Occupied(_) if EVERYWHERE.contains(&name) => {}
             Entry::Occupied(there) => agree(name, there.get(), line)?,
             Entry::Vacant(free) => {
                 free.insert(line);
@@ -110,6 +115,7 @@ mod tests {
             ("app:x:1001:1000:::\n", &app, "clash: `app` is 1001:1000 there and 1000:1000 here".into()),
             ("app:x:1000\n", &app, "clash: `app` is 1000 there and 1000:1000 here".into()),
             ("app:x\n", &app, "clash: `app` is  there and 1000:1000 here".into()),
+            ("nobody:x:99:99:::\n", "nobody:x:65534:65534:::\n", "nobody:x:99:99:::\n".into()),
             ("www:x:33:a,b\r\n", "www:x:33:\n", "www:x:33:a,b\r\n".into()),
             ("www:x:33:a\n", "www:x:34:\n", "clash: `www` is 33 there and 34 here".into()),
         ] {

@@ -145,7 +145,7 @@ fn over_base(
                 note_used(&mut used, &image, &closure);
                 let said = closure.findings.iter().filter_map(|finding| judged(finding, task.allow_missing));
                 findings.extend(said.filter(|finding| !findings.contains(finding)).collect::<Vec<_>>());
-                expected.push(expect(&image, &closure, place_of(start), *level, excluded));
+                expected.push(expect(&image, &closure, place_of(start), *level, excluded).over_base());
             }
         }
     }

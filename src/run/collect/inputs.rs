@@ -14,7 +14,8 @@ use crate::needs::Want;
 use crate::path::{ImagePath, basename};
 use crate::plan::{Place, Reason};
 use crate::root::{DirId, Opened, Root, resolve};
-use crate::run::inputs::{self, Problem};
+use crate::run::inputs;
+use crate::run::problem::{Problem, Where};
 use crate::run::{Scene, words};
 
 /// A file that is started or loaded, and where it goes.
@@ -118,7 +119,7 @@ impl Gather<'_, '_> {
                 self.file(wanted, reason.clone())
             }
             Err(no @ NotAProgram::Seen(_)) => {
-                let problem = inputs::problem_of(self.session, &wanted.path, &no);
+                let problem = Problem::of_no_program(&wanted.path, &no, &Where::Root(self.session));
                 self.problem(Problem { verb: "include", ..problem });
             }
         }
@@ -327,8 +328,9 @@ impl Gather<'_, '_> {
     }
 
     fn not_a_program(&mut self, path: &[u8], no: &NotAProgram) {
-        let problem = inputs::problem_of(self.session, path, no);
-        self.problem(problem);
+        let problem = Problem::of_no_program(path, no, &Where::Root(self.session));
+        let verb = if problem.verb == "list" { "collect" } else { problem.verb };
+        self.problem(Problem { verb, ..problem });
     }
 
     fn problem(&mut self, problem: Problem) {
