@@ -13,6 +13,7 @@ mod checkcache;
 mod checktree;
 mod cli;
 mod collect;
+mod containers;
 mod data;
 mod data_real;
 mod elf;
