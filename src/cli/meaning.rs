@@ -76,6 +76,7 @@ pub fn job(cli: Cli) -> Result<Job, Usage> {
         verbose: output.verbose > 0,
         quiet: output.quiet,
         colour: colours(output.color),
+        is_watched: std::io::stderr().is_terminal(),
         threads,
     };
     Ok(job)

@@ -79,6 +79,12 @@ fn files(n: usize) -> String {
     if n == 1 { "1 file".into() } else { format!("{n} files") }
 }
 
+/// What is being written, without an end of line: something else will stand there.
+pub fn progress(plan: &Plan) -> String {
+    let counts = Counts::of(plan);
+    format!("depcollect: writing {}, {} …", files(counts.files), size(counts.bytes))
+}
+
 struct Counts {
     files: usize,
     bytes: u64,

@@ -75,8 +75,11 @@ pub(super) fn collect(
         log.show(&plan)?;
         return log.end(programs, &plan, None);
     }
+    log.progress(&plan);
     let options = Options { force: task.force, epoch: task.epoch, threads: (job.threads)() };
-    let done = dist.write(&plan, Sources { root: scene.root }, options, log.streams.out)?;
+    let done = dist.write(&plan, Sources { root: scene.root }, options, log.streams.out);
+    log.end_progress();
+    let done = done?;
     log.add(dropped(&done));
     let written = Written { files: done.files_written, bytes: done.bytes_written, unchanged: done.unchanged };
     log.end(programs, &plan, Some(written))
@@ -251,12 +254,27 @@ impl Log<'_, '_> {
         let _ = self.streams.err.write_all(text.as_bytes());
     }
 
+    /// For whoever watches a terminal; the summary takes its place.
+    fn progress(&mut self, plan: &Plan) {
+        if self.job.is_watched && !self.job.quiet {
+            let text = report::progress(plan);
+            self.say(&text);
+        }
+    }
+
+    fn end_progress(&mut self) {
+        if self.job.is_watched && !self.job.quiet {
+            self.say("\r\x1b[K");
+        }
+    }
+
     fn problems(&mut self, problems: &[Problem]) {
         for problem in problems {
             let mut text = String::new();
             let hint = problem.hint.as_deref();
             report::problem(&mut text, problem.verb, &problem.path, &problem.cause, hint, self.style());
             self.say(&text);
+            self.findings.push(problem.to_finding());
             self.exit = Exit::Trouble;
         }
     }

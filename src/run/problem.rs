@@ -6,6 +6,7 @@ use super::words;
 use crate::bytes::ReadAt;
 use crate::closure::{File, NotAProgram, Seen, Session};
 use crate::elf::{Kind, Unfit};
+use crate::finding::{Finding, Severity};
 use crate::root::{OpenFile, Opened, dir, resolve};
 
 #[derive(Debug)]
@@ -26,6 +27,17 @@ pub(super) enum Where<'a> {
 impl Problem {
     pub(super) fn new(path: &[u8], verb: &'static str, cause: String) -> Problem {
         Problem { path: path.to_vec(), verb, cause, hint: None }
+    }
+
+    /// For a report that scripts read.
+    pub(super) fn to_finding(&self) -> Finding {
+        Finding {
+            severity: Severity::Error,
+            code: "cannot",
+            subject: self.path.clone(),
+            message: format!("cannot {}: {}", self.verb, self.cause).into_bytes(),
+            hint: self.hint.as_ref().map(|hint| hint.clone().into_bytes()),
+        }
     }
 
     pub(super) fn with_hint(self, hint: &str) -> Problem {
