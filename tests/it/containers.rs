@@ -353,12 +353,17 @@ fn told(readme: &str, image: &str) -> Option<f64> {
     row.split_once(" MB |")?.0.parse().ok()
 }
 
+fn engine() -> Option<Engine> {
+    let dir = std::env::var_os("DEPCOLLECT_ENGINE");
+    if dir.is_none() {
+        need::skip("no container engine: set DEPCOLLECT_ENGINE");
+    }
+    dir.map(|dir| Engine { dir: dir.into() })
+}
+
 #[test]
 fn every_example_is_built_and_does_its_work() {
-    let Some(dir) = std::env::var_os("DEPCOLLECT_ENGINE") else {
-        return need::skip("no container engine: set DEPCOLLECT_ENGINE");
-    };
-    let engine = Engine { dir: dir.into() };
+    let Some(engine) = engine() else { return };
     let (rows, wrong) = (Mutex::new(EXAMPLES.iter()), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..2 {
@@ -373,6 +378,22 @@ fn every_example_is_built_and_does_its_work() {
     });
     let wrong = wrong.into_inner().unwrap();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Compiled twice, at two times.
+#[test]
+fn one_date_gives_one_layer() {
+    let Some(engine) = engine() else { return };
+    let folder = format!("{EXAMPLES_DIR}/go-http");
+    let layers = || {
+        let date = "SOURCE_DATE_EPOCH=1700000000";
+        let built =
+            engine.docker(&["build", "-q", "--no-cache", "--network=none", "--build-arg", date, &folder]);
+        assert!(built.status.success(), "{}", text(&built));
+        let image = String::from_utf8(built.stdout).unwrap();
+        engine.inspect("{{json .RootFS.Layers}}", image.trim()).unwrap()
+    };
+    assert_eq!(layers(), layers());
 }
 
 /// What a README says is run is what its Dockerfile runs.
