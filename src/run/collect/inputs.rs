@@ -320,7 +320,7 @@ impl Gather<'_, '_> {
     /// A path of the root, absolute. A word without a slash is looked up in PATH.
     fn in_root(&mut self, src: &[u8]) -> Vec<u8> {
         let found = inputs::in_path(self.job, self.session, src);
-        found.unwrap_or_else(|| self.session.absolute(src))
+        found.unwrap_or_else(|| self.session.absolute(plain(src)))
     }
 
     fn exists(&mut self, path: &[u8]) -> bool {
@@ -344,6 +344,14 @@ impl Gather<'_, '_> {
     fn error_bytes(&mut self, subject: &[u8], code: &'static str, message: Vec<u8>) {
         let subject = subject.to_vec();
         self.inputs.findings.push(Finding { severity: Severity::Error, code, subject, message, hint: None });
+    }
+}
+
+/// `./app` is `app`.
+fn plain(path: &[u8]) -> &[u8] {
+    match path {
+        [b'.', b'/', rest @ ..] if !rest.starts_with(b"/") && !rest.is_empty() => plain(rest),
+        path => path,
     }
 }
 
