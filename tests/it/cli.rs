@@ -17,7 +17,7 @@ const LOADER: &str = "no-loader
 ";
 
 /// A program with a shared library, a missing one and one that only ld.so.conf names.
-const TREE: &str = "
+pub const TREE: &str = "
 /t/m: NEEDED libA.so libB.so libno.so libconf.so; RUNPATH /t/l
 /t/l/libA.so: NEEDED libB.so
 /t/l/libB.so:
@@ -55,7 +55,7 @@ impl Bench {
     }
 }
 
-fn check(text: &str, args: &[&str], expected: &str) {
+pub fn check(text: &str, args: &[&str], expected: &str) {
     let said = Bench::of(text).says(args);
     let expected = expected.trim_start_matches('\n');
     assert!(said == expected, "{args:?}\n-- expected\n{expected}\n-- said\n{said}");
@@ -314,81 +314,6 @@ fn json_carries_its_schema_and_everything_tried() {
     let tried = "{\"path\":\"/t/l/libA.so\",\"rule\":\"runpath\",\"obstacle\":\"absent\"}";
     assert!(text.contains(tried), "{text}");
     assert_eq!(output.status.code(), Some(1));
-}
-
-#[test]
-fn why_tells_the_shortest_chain_of_each_that_asks() {
-    check(
-        TREE,
-        &["why", "-q", "/t/m", "libB.so"],
-        "
-/t/m
-└─ libB.so => /t/l/libB.so [RUNPATH]
-/t/m
-└─ libA.so
-   └─ libB.so => /t/l/libB.so [loaded already: RUNPATH for m]
-2 objects ask for it, by 2 chains in all
--- 1
-depcollect: error: /t/m: libno.so: cannot open shared object file: No such file or directory (needed by /t/m)
-hint: it exists in `/usr/local/lib/deep`: --library-path /usr/local/lib/deep would find it
-",
-    );
-    check(
-        TREE,
-        &["why", "-q", "/t/m", "libz.so"],
-        "-- 1
-depcollect: error: /t/m: libno.so: cannot open shared object file: No such file or directory (needed by /t/m)
-hint: it exists in `/usr/local/lib/deep`: --library-path /usr/local/lib/deep would find it
-depcollect: error: nothing that `/t/m` loads asks for `libz.so`\n",
-    );
-}
-
-#[test]
-fn why_counts_chains_also_where_libraries_need_each_other() {
-    let circle = "/t/m: NEEDED libA.so libB.so; RPATH /t/l\n/t/l/libA.so: NEEDED libB.so libC.so /t/l/libC.so\n\
-        /t/l/libB.so: NEEDED libA.so libC.so libC.so\n/t/l/libC.so:";
-    check(
-        circle,
-        &["why", "/t/m", "libC.so"],
-        "
-/t/m
-└─ libA.so
-   └─ libC.so => /t/l/libC.so [RPATH of m]
-/t/m
-└─ libA.so
-   └─ /t/l/libC.so [loaded already: RPATH of m for libA.so]
-/t/m
-└─ libB.so
-   └─ libC.so => /t/l/libC.so [loaded already: RPATH of m for libA.so]
-2 objects ask for it, by 6 chains in all
--- 0
-",
-    );
-    let said = Bench::of(circle).says(&["why", "--all", "/t/m", "libC.so"]);
-    let depths: Vec<usize> = said
-        .lines()
-        .filter(|line| line.contains("libC.so"))
-        .map(|line| line.find('└').unwrap_or(0))
-        .collect();
-    assert_eq!(depths, [3, 3, 3, 6, 6, 6], "{said}");
-}
-
-#[test]
-fn why_ends_where_there_are_more_chains_than_can_be_counted() {
-    let mut dense = String::from("/t/m: NEEDED lib0.so; RPATH /t/l\n");
-    let all: String = (0..40).map(|n| format!(" lib{n}.so")).collect();
-    (0..40).for_each(|n| dense += &format!("/t/l/lib{n}.so: NEEDED{all}\n"));
-    let bench = Bench::of(&dense);
-    let said = bench.says(&["why", "/t/m", "lib39.so"]);
-    assert!(said.contains("\n40 objects ask for it, by at least "), "{said}");
-    let said = bench.says(&["why", "--all", "/t/m", "lib39.so"]);
-    assert!(said.contains(" chains in all; 1000 are shown\n"), "{said}");
-    let depths: Vec<usize> = said
-        .lines()
-        .filter(|line| line.contains("lib39.so =>"))
-        .map(|line| line.find('└').unwrap_or(0))
-        .collect();
-    assert!(depths.len() == 1000 && depths.is_sorted(), "{depths:?}");
 }
 
 #[test]

@@ -36,6 +36,7 @@ mod synth;
 mod tidy;
 mod trees;
 mod unresolved;
+mod why;
 mod words;
 mod world;
 mod worldelf;
