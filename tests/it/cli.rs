@@ -471,3 +471,15 @@ fn a_closed_pipe_ends_it_quietly() {
     assert!(status == 0 || status == 1, "{status}");
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+#[test]
+fn what_is_preloaded_is_named_with_the_list_that_names_it() {
+    check(
+        "/t/m:\n/etc/ld.so.preload \"libno.so\"",
+        &["list", "/t/m"],
+        "\tstatically linked
+-- 0
+depcollect: warning: /t/m: libno.so: cannot be preloaded (cannot open shared object file): ignored (named in /etc/ld.so.preload)
+",
+    );
+}
