@@ -128,6 +128,16 @@ pub(super) fn no_loader(session: &Session<'_>, program: &Program) -> Finding {
     Finding { severity: Severity::Error, code: "no-loader", subject: program.path.clone(), message, hint }
 }
 
+pub(super) fn bad_interp(program: &Program) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        code: "interpreter",
+        subject: program.path.clone(),
+        message: b"its PT_INTERP holds no path that the kernel takes: Exec format error".to_vec(),
+        hint: None,
+    }
+}
+
 /// The kernel's words, or ours where it has none.
 pub(super) fn words_of(no: &NoRuntime) -> String {
     match no {

@@ -473,6 +473,19 @@ fn a_closed_pipe_ends_it_quietly() {
 }
 
 #[test]
+fn an_interpreter_that_is_no_path_keeps_a_program_from_starting() {
+    let long = "a".repeat(5000);
+    let said = "-- 1\ndepcollect: error: /t/m: its PT_INTERP holds no path that the kernel takes: Exec format error\n";
+    for kind in ["PIE", "EXEC"] {
+        check(&format!("/t/m: {kind}; NEEDED libA.so; INTERP /{long}"), &["list", "/t/m"], said);
+        check(&format!("/t/m: {kind}; INTERP /{long}"), &["list", "/t/m"], said);
+    }
+    let library =
+        format!("/t/l/libm.so: SONAME libm.so; NEEDED libA.so; INTERP /{long}; RUNPATH /t/l\n/t/l/libA.so:");
+    check(&library, &["list", "/t/l/libm.so"], "\tlibA.so => /t/l/libA.so\n-- 0\n");
+}
+
+#[test]
 fn what_is_preloaded_is_named_with_the_list_that_names_it() {
     check(
         "/t/m:\n/etc/ld.so.preload \"libno.so\"",
