@@ -317,6 +317,19 @@ fn json_carries_its_schema_and_everything_tried() {
 }
 
 #[test]
+fn a_library_of_glibc_is_no_loader() {
+    let loader = "GLIBC 2.40-1 Debian /lib/x86_64-linux-gnu/ /usr/lib/x86_64-linux-gnu/ /lib/ /usr/lib/";
+    check(
+        &format!("/t/m: NEEDED libA.so; INTERP /t/libc.so.6\n/t/libc.so.6: SONAME libc.so.6; {loader}"),
+        &["list", "/t/m"],
+        "-- 1
+depcollect: error: /t/m: its interpreter `/t/libc.so.6` is neither glibc's loader nor musl's
+hint: uClibc, bionic and others follow rules of their own, which are not modelled
+",
+    );
+}
+
+#[test]
 fn several_files_and_directories_get_headers_and_a_count() {
     check(
         "/t/m: NEEDED libA.so; RUNPATH /t/l\n/t/l/libA.so:\n/t/l/readme \"no ELF file, and no word about it\"",
