@@ -229,7 +229,7 @@ fn what_does_not_count_for_a_setuid_program_is_said() {
     · /usr/lib/x86_64-linux-gnu/libA.so: no such directory [default directory]
     · /lib/libA.so: no such directory [default directory]
     · /usr/lib/libA.so: no such directory [default directory]
-    · $ORIGIN: off outside the default directories, because the program is setuid or setgid
+    · $ORIGIN: off outside the default directories, because the program is setuid or setgid, or has file capabilities
     · ld.so.cache: off, the root has none
 -- 1
 depcollect: error: /t/m: libA.so: cannot open shared object file: No such file or directory (needed by /t/m)
@@ -496,6 +496,18 @@ fn an_interpreter_that_is_no_path_keeps_a_program_from_starting() {
     let library =
         format!("/t/l/libm.so: SONAME libm.so; NEEDED libA.so; INTERP /{long}; RUNPATH /t/l\n/t/l/libA.so:");
     check(&library, &["list", "/t/l/libm.so"], "\tlibA.so => /t/l/libA.so\n-- 0\n");
+}
+
+#[test]
+fn a_program_with_file_capabilities_is_not_called_setuid() {
+    if !rustix::process::geteuid().is_root() {
+        return crate::need::skip("only root may give a file capabilities");
+    }
+    let bench = Bench::of("/t/m: NEEDED libA.so; RUNPATH $ORIGIN\ncaps /t/m pe");
+    let said = bench.says(&["list", "-v", "--library-path", "/t", "/t/m"]);
+    let note = "note: /t/m: --library-path does not count: it has file capabilities\n";
+    assert!(said.contains(note), "{said}");
+    assert!(said.contains("$ORIGIN: off outside the default directories, because the program is "), "{said}");
 }
 
 #[test]
