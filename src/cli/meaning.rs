@@ -46,7 +46,7 @@ pub fn job(cli: Cli) -> Result<Job, Usage> {
         task,
         root: search.root.unwrap_or_else(|| PathBuf::from("/")),
         is_own_root,
-        cwd: env::current_dir().map_err(|error| format!("cannot tell the working directory: {error}"))?,
+        cwd: working_directory()?,
         path: from_env("PATH").map_or_else(|| USUAL_PATH.to_vec(), OsString::into_vec),
         library_path,
         preload: from_env("LD_PRELOAD").map(OsString::into_vec),
@@ -60,6 +60,15 @@ pub fn job(cli: Cli) -> Result<Job, Usage> {
         threads,
     };
     Ok(job)
+}
+
+/// One that was removed has a name still, below which nothing is found: so it is
+/// for a loader that is started there.
+fn working_directory() -> Result<PathBuf, String> {
+    env::current_dir().or_else(|error| {
+        std::fs::read_link("/proc/self/cwd")
+            .map_err(|_| format!("cannot tell the working directory: {error}"))
+    })
 }
 
 /// `//`, `/.` and `/proc/self/root` are `/` as well.

@@ -330,6 +330,20 @@ hint: uClibc, bionic and others follow rules of their own, which are not modelle
 }
 
 #[test]
+fn a_working_directory_that_was_removed_is_one_without_files() {
+    let bench = Bench::of("/t/m: NEEDED libA.so; RUNPATH /t/l\n/t/l/libA.so:");
+    let binary = assert_cmd::cargo::cargo_bin!("depcollect");
+    let gone = "mkdir gone && cd gone && rmdir ../gone && exec \"$0\" list --root \"$1\" /t/m ./m";
+    let mut command = Command::new("sh");
+    command.args(["-c", gone]).arg(binary).arg(bench.dir.path().join("root")).current_dir(bench.dir.path());
+    let output = command.output().expect("a shell");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.starts_with("/t/m:\n\tlibA.so => /t/l/libA.so\n"), "{said}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said, "depcollect: error: cannot open `./m`: No such file or directory\n");
+}
+
+#[test]
 fn several_files_and_directories_get_headers_and_a_count() {
     check(
         "/t/m: NEEDED libA.so; RUNPATH /t/l\n/t/l/libA.so:\n/t/l/readme \"no ELF file, and no word about it\"",
