@@ -2,10 +2,14 @@
 //! Each row runs it on a small root made for the row, with a loader made for it
 //! as well, so that no machine makes a difference.
 
+use std::fs::File;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::json;
 use crate::place::Store;
@@ -534,4 +538,26 @@ fn what_is_preloaded_is_named_with_the_list_that_names_it() {
 depcollect: warning: /t/m: libno.so: cannot be preloaded (cannot open shared object file): ignored (named in /etc/ld.so.preload)
 ",
     );
+}
+
+#[test]
+fn a_program_below_too_long_a_path_is_not_passed_over() {
+    let bench = Bench::of("/t/m:");
+    let name = "d".repeat(200);
+    let top = bench.dir.path().join("root/t");
+    let program = std::fs::read(top.join("m")).expect("a program");
+    let mut dir = rustix::fd::OwnedFd::from(File::open(top).expect("a directory"));
+    for _ in 0..25 {
+        rustix::fs::mkdirat(&dir, &name, Mode::RWXU).expect("a directory");
+        dir = rustix::fs::openat(&dir, &name, OFlags::DIRECTORY, Mode::empty()).expect("a directory");
+    }
+    let copy = rustix::fs::openat(&dir, "m", OFlags::CREATE | OFlags::WRONLY, Mode::RWXU).expect("a file");
+    File::from(copy).write_all(&program).expect("a copy");
+    let said = bench.says(&["list", "/t"]);
+    let long = format!("/t/{}m", format!("{name}/").repeat(25));
+    let expected = format!(
+        "/t/m:\n\tstatically linked\n-- 2\ndepcollect: error: cannot open `{long}`: File name too long\n\
+        depcollect: read 2 files in directories: 1 program or library\n"
+    );
+    assert_eq!(said, expected);
 }
