@@ -64,7 +64,7 @@ pub fn job(cli: Cli) -> Result<Job, Usage> {
         task,
         root: search.root.unwrap_or_else(|| PathBuf::from("/")),
         is_own_root,
-        cwd: env::current_dir().map_err(|error| format!("cannot tell the working directory: {error}"))?,
+        cwd: working_directory()?,
         path: from_env("PATH").map_or_else(|| USUAL_PATH.to_vec(), OsString::into_vec),
         library_path,
         // An image is not started with the builder's preloads.
@@ -104,6 +104,15 @@ fn epoch() -> Result<Option<i64>, Usage> {
     let wrong =
         || Usage::from(format!("SOURCE_DATE_EPOCH is no number of seconds: `{}`", value.to_string_lossy()));
     seconds.map(Some).ok_or_else(wrong)
+}
+
+/// One that was removed has a name still, below which nothing is found: so it is
+/// for a loader that is started there.
+fn working_directory() -> Result<PathBuf, String> {
+    env::current_dir().or_else(|error| {
+        std::fs::read_link("/proc/self/cwd")
+            .map_err(|_| format!("cannot tell the working directory: {error}"))
+    })
 }
 
 /// `//`, `/.` and `/proc/self/root` are `/` as well.

@@ -265,13 +265,20 @@ impl Runtime {
     /// The names in `/etc/ld.so.preload`.
     pub fn preload_file(&self, root: &dyn Root) -> Arc<[Vec<u8>]> {
         let read = || match self.family {
-            Family::Glibc => {
-                let text = read_file(root, b"/etc/ld.so.preload").unwrap_or_default();
-                Arc::from(conf::parse_preload(&text))
-            }
+            Family::Glibc => Arc::from(read_preload(root)),
             Family::Musl => Arc::from([]),
         };
         Arc::clone(self.preload_file.get_or_init(read))
+    }
+}
+
+fn read_preload(root: &dyn Root) -> Vec<Vec<u8>> {
+    const PATH: &[u8] = b"/etc/ld.so.preload";
+    match resolve(root, crate::root::DirId::TOP, PATH).map(|resolved| resolved.opened) {
+        Ok(Opened::File(open)) => conf::parse_preload(&read_whole(&open).unwrap_or_default()),
+        // It is opened like a library, and waited for like one.
+        Ok(Opened::Special("FIFO")) => vec![PATH.to_vec()],
+        Ok(Opened::Dir(_) | Opened::Special(_) | Opened::Link(_)) | Err(_) => Vec::new(),
     }
 }
 

@@ -199,11 +199,12 @@ impl<'a> Session<'a> {
         self.cwd
     }
 
-    /// A file that a walk has come upon, at its real place.
-    pub fn adopt(&mut self, dir: &[u8], name: &[u8], file: Arc<File>) -> Option<Found> {
+    /// A file that a walk has come upon, at its real place; or the error of whoever
+    /// goes there by its path, which may be gone by now, or too long.
+    pub fn adopt(&mut self, dir: &[u8], name: &[u8], file: Arc<File>) -> Result<Found, i32> {
         let spot = self.spot(dir);
-        let (dir, links) = self.spot_table[spot as usize].as_ref().ok()?;
-        Some(Found { file, dir: *dir, name: Arc::from(name), links: Arc::clone(links) })
+        let (dir, links) = self.spot_table[spot as usize].as_ref().map_err(|errno| *errno)?;
+        Ok(Found { file, dir: *dir, name: Arc::from(name), links: Arc::clone(links) })
     }
 
     /// A file of the host, outside the root.

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rustix::io::Errno;
+
 use super::words;
 use crate::bytes::ReadAt;
 use crate::closure::{File, NotAProgram, Seen, Session};
@@ -63,7 +65,7 @@ impl Problem {
         match no {
             NotAProgram::Seen(Seen::Error { errno, .. }) => {
                 let problem = Problem::new(path, "open", words(&std::io::Error::from_raw_os_error(*errno)));
-                if path.contains(&b'/') || path.is_empty() {
+                if path.contains(&b'/') || path.is_empty() || *errno != Errno::NOENT.raw_os_error() {
                     return problem;
                 }
                 problem.with_hint("it is neither in PATH nor in the working directory")

@@ -47,6 +47,7 @@ mod tidy;
 mod traps;
 mod trees;
 mod unresolved;
+mod why;
 mod words;
 mod world;
 mod worldelf;
