@@ -24,6 +24,7 @@ use crate::report::{self, Collected, Collection, Style, Written};
 use crate::root::Root;
 use crate::root::dir::DirRoot;
 
+mod base;
 mod closing;
 mod data;
 mod findings;
@@ -56,7 +57,7 @@ pub(super) fn collect(
         Ok(plan) => plan,
         Err(error) => return log.cannot_plan(&error),
     };
-    let programs = programs_of(scene.root, &starts, &excluded);
+    let mut programs = programs_of(scene.root, &starts, &excluded);
     log.entry = entry_of(&starts, &inputs.pieces);
     if log.exit != Exit::Fine {
         return log.refuse(programs, &plan);
@@ -69,6 +70,9 @@ pub(super) fn collect(
     }
     if log.exit != Exit::Fine {
         return log.refuse(programs, &plan);
+    }
+    if below.base.is_some() {
+        note_base(&mut programs, scene.root, &starts, &excluded, &plan);
     }
     log.add(remarks::of_plan(scene.root, task, &plan));
     if task.dry_run {
@@ -217,18 +221,36 @@ fn entry_of(starts: &[Start], pieces: &[Piece]) -> Option<Vec<u8>> {
 
 /// Those that somebody named, with how much each brings.
 fn programs_of(root: &dyn Root, starts: &[Start], excluded: &Excluded) -> Vec<Collected> {
-    let is_named =
-        |start: &&Start| matches!(start.reason, Reason::Program | Reason::ScriptInterpreter { .. });
     let program = |start: &Start| {
         let (_, closure) = &start.closures[0];
         Collected {
             path: closure.program.clone(),
             family: closure.family,
             files: kept(root, closure, excluded).len() - 1,
+            of_base: 0,
             levels: start.closures.iter().filter_map(|(level, _)| *level).collect(),
         }
     };
     starts.iter().filter(is_named).map(program).collect()
+}
+
+fn is_named(start: &&Start) -> bool {
+    matches!(start.reason, Reason::Program | Reason::ScriptInterpreter { .. })
+}
+
+/// How much of that the base has.
+fn note_base(
+    programs: &mut [Collected],
+    root: &dyn Root,
+    starts: &[Start],
+    excluded: &Excluded,
+    plan: &Plan,
+) {
+    for (program, start) in programs.iter_mut().zip(starts.iter().filter(is_named)) {
+        let (_, closure) = &start.closures[0];
+        let loaded = kept(root, closure, excluded).into_iter().skip(1).map(|(id, _)| closure.object(id));
+        program.of_base = loaded.filter(|object| !plan.holds(object.found.file.stat.id)).count();
+    }
 }
 
 /// What is said on the way, and what the process will say at its end.

@@ -13,6 +13,8 @@ mod checkcache;
 mod checktree;
 mod cli;
 mod collect;
+mod collect_foreign;
+mod collect_onto;
 mod containers;
 mod data;
 mod data_real;
