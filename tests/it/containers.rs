@@ -8,8 +8,9 @@
 #![expect(clippy::disallowed_methods, reason = "what is read here is the test's own setting")]
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -179,14 +180,15 @@ struct Engine {
 
 impl Engine {
     /// Of Debian, since what stands first in the PATH may lack BuildKit.
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new("/usr/bin/docker");
+        command.args(args).env("DOCKER_HOST", format!("unix://{}/socket", self.dir.display()));
+        command.env("DOCKER_CONFIG", self.dir.join("config")).env("DOCKER_BUILDKIT", "1");
+        command
+    }
+
     fn docker(&self, args: &[&str]) -> Output {
-        Command::new("/usr/bin/docker")
-            .args(args)
-            .env("DOCKER_HOST", format!("unix://{}/socket", self.dir.display()))
-            .env("DOCKER_CONFIG", self.dir.join("config"))
-            .env("DOCKER_BUILDKIT", "1")
-            .output()
-            .expect("docker.io is installed")
+        self.command(args).output().expect("docker.io is installed")
     }
 
     fn must(&self, args: &[&str]) -> Result<String, String> {
@@ -394,6 +396,32 @@ fn one_date_gives_one_layer() {
         engine.inspect("{{json .RootFS.Layers}}", image.trim()).unwrap()
     };
     assert_eq!(layers(), layers());
+}
+
+/// Made by somebody who may give no file away: the archive says whose it is.
+#[test]
+fn a_tar_stream_of_anybody_is_an_image() {
+    let Some(engine) = engine() else { return };
+    let program = format!("{}:/depcollect:ro", assert_cmd::cargo::cargo_bin!("depcollect").display());
+    let collect = "/depcollect --output tar --user --mkdir /tmp /usr/bin/id /usr/bin/stat -";
+    let run = ["run", "--rm", "--network=none", "--user=1000:1000"];
+    let words = ["-v", &program, "debian:12-slim", "sh", "-c", collect];
+    let archive = engine.docker(&[&run[..], &words].concat());
+    assert!(archive.status.success(), "{}", String::from_utf8_lossy(&archive.stderr));
+    let mut import = engine
+        .command(&["import", "-", "example-tar"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    import.stdin.take().unwrap().write_all(&archive.stdout).unwrap();
+    assert!(import.wait().unwrap().success());
+    let says = |words: &[&str]| {
+        let run = ["run", "--rm", "--network=none", "--read-only", "--user=nonroot", "example-tar"];
+        text(&engine.docker(&[&run[..], words].concat()))
+    };
+    assert_eq!(says(&["/usr/bin/id"]), "uid=65532(nonroot) gid=65532(nonroot) groups=65532(nonroot)\n");
+    assert_eq!(says(&["/usr/bin/stat", "-c%U %a", "/home/nonroot", "/tmp"]), "nonroot 755\nroot 1777\n");
 }
 
 /// What a README says is run is what its Dockerfile runs.
