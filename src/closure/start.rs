@@ -51,6 +51,7 @@ pub fn open_program(session: &mut Session<'_>, path: &[u8]) -> Result<Program, N
 pub fn close(session: &mut Session<'_>, program: &Program) -> Closure {
     let mut closure = Closure::of_program(program, program.is_secure(session.settings.launch));
     session.budget = Budget::whole(session.settings);
+    session.varies = false;
     let facts = program.found.facts();
     let by_name =
         (session.settings.launch == Launch::LdSo).then(|| session.settings.loader.clone()).flatten();
