@@ -164,10 +164,14 @@ impl Runtime {
         }
     }
 
-    /// What the cache answers for a name.
-    pub fn cached(&self, root: &dyn Root, name: &[u8]) -> Option<Vec<u8>> {
+    /// What the cache answers for a name. Sets `varies` if the processor may have a say.
+    pub fn cached(&self, root: &dyn Root, name: &[u8], varies: &mut bool) -> Option<Vec<u8>> {
         // To learn the version, the loader's own file is read.
-        let found = self.cache(root).map(|cache| cache.lookup_asking(name, || self.ask(root)));
+        let ask = || {
+            *varies = true;
+            self.ask(root)
+        };
+        let found = self.cache(root).map(|cache| cache.lookup_asking(name, ask));
         match found {
             Some(found) => found.map(<[u8]>::to_vec),
             // It is opened like a library, and what stands there has the same effect.

@@ -51,6 +51,7 @@ pub fn open_program(session: &mut Session<'_>, path: &[u8]) -> Result<Program, N
 pub fn close(session: &mut Session<'_>, program: &Program) -> Closure {
     let mut closure = Closure::of_program(program, program.is_secure(session.settings.launch));
     session.budget = Budget::whole(session.settings);
+    session.varies = false;
     let facts = program.found.facts();
     if facts.bad_interp && session.settings.launch == Launch::Exec && is_for_exec(facts) {
         closure.findings.push(findings::bad_interp(program));

@@ -61,6 +61,31 @@ impl<'p> Scene<'p> {
     }
 }
 
+/// Items that are taken from both ends. Neighbours lie in one directory, in which
+/// the kernel lets one thread at a time make a file.
+struct Ends {
+    count: usize,
+    taken: AtomicUsize,
+    /// How many were taken from the front, and from the back.
+    ends: [AtomicUsize; 2],
+}
+
+impl Ends {
+    fn of(count: usize) -> Ends {
+        Ends { count, taken: AtomicUsize::new(0), ends: Default::default() }
+    }
+
+    /// `None`: all are taken.
+    fn take(&self, thread: usize) -> Option<usize> {
+        let is_left = self.taken.fetch_add(1, Ordering::Relaxed) < self.count;
+        let end = thread % 2;
+        is_left.then(|| match (end, self.ends[end].fetch_add(1, Ordering::Relaxed)) {
+            (0, at) => at,
+            (_, at) => self.count - 1 - at,
+        })
+    }
+}
+
 /// Does `work` for all items, some at a time, each thread with its own `S`.
 pub(super) fn each<T: Sync, R: Send, S>(
     threads: usize,
@@ -68,23 +93,23 @@ pub(super) fn each<T: Sync, R: Send, S>(
     state: impl Fn() -> S + Sync,
     work: impl Fn(&mut S, &T) -> Result<R, Failure> + Sync,
 ) -> Result<Vec<R>, Failure> {
-    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (left, failed) = (Ends::of(items.len()), AtomicBool::new(false));
     let done = Mutex::new(Vec::with_capacity(items.len()));
-    let run = || {
+    let run = |thread: usize| {
         let mut state = state();
         while !failed.load(Ordering::Relaxed) {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(at) else { break };
-            let result = signal::go_on().and_then(|()| work(&mut state, item));
+            let Some(at) = left.take(thread) else { break };
+            let result = signal::go_on().and_then(|()| work(&mut state, &items[at]));
             failed.fetch_or(result.is_err(), Ordering::Relaxed);
             done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
         }
     };
     std::thread::scope(|scope| {
-        for _ in 1..threads.min(items.len()) {
-            scope.spawn(run);
+        let run = &run;
+        for thread in 1..threads.min(items.len()) {
+            scope.spawn(move || run(thread));
         }
-        run();
+        run(0);
     });
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     // Of several failures the first one is told.

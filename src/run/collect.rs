@@ -2,6 +2,7 @@
 //! the tree written.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -18,8 +19,8 @@ use crate::finding::{Exit, Finding, Severity};
 use crate::job::{CollectTask, Job, Output};
 use crate::needs::PASTE;
 use crate::output::{self, Options};
-use crate::path::ImagePath;
-use crate::plan::{self, Content, Excluded, Glob, Plan, Reason, Source, Sources, Start, kept};
+use crate::path::{ImagePath, dirname};
+use crate::plan::{self, Excluded, Glob, Plan, Reason, Source, Sources, Start, kept};
 use crate::report::{self, Collected, Collection, Style, Written};
 use crate::root::Root;
 use crate::root::dir::DirRoot;
@@ -154,16 +155,17 @@ fn dropped(done: &output::Done) -> Vec<Finding> {
 
 /// The directories of the host that are copied from.
 fn sources_of(job: &Job, plan: &Plan) -> Vec<PathBuf> {
-    let path = |content: &Content| match &content.source {
-        Source::Root { path, .. } => {
-            let below = path.as_bytes().strip_prefix(b"/").unwrap_or(path.as_bytes());
-            Some(job.cwd.join(&job.root).join(std::ffi::OsStr::from_bytes(below)))
+    let top = job.cwd.join(&job.root);
+    let (mut below, mut dirs) = (BTreeSet::new(), BTreeSet::new());
+    for (_, content) in plan.contents() {
+        match &content.source {
+            Source::Root { path, .. } => below.extend(dirname(path.as_bytes())),
+            Source::Host { path, .. } => dirs.extend(path.parent().map(Path::to_owned)),
+            Source::Made(_) => {}
         }
-        Source::Host { path, .. } => Some(path.clone()),
-        Source::Made(_) => None,
-    };
-    let paths = plan.contents().filter_map(|(_, content)| path(content));
-    let dirs: BTreeSet<PathBuf> = paths.filter_map(|path| path.parent().map(Path::to_owned)).collect();
+    }
+    let in_top = |dir: &[u8]| top.join(OsStr::from_bytes(dir.strip_prefix(b"/").unwrap_or(dir)));
+    dirs.extend(below.into_iter().map(in_top));
     dirs.into_iter().collect()
 }
 
