@@ -320,7 +320,11 @@ impl Gather<'_, '_> {
     /// A path of the root, absolute. A word without a slash is looked up in PATH.
     fn in_root(&mut self, src: &[u8]) -> Vec<u8> {
         let found = inputs::in_path(self.job, self.session, src);
-        found.unwrap_or_else(|| self.session.absolute(plain(src)))
+        found.unwrap_or_else(|| match src.contains(&b'/') || self.exists(src) {
+            true => self.session.absolute(plain(src)),
+            // Whoever types a bare name does not think of the working directory.
+            false => src.to_vec(),
+        })
     }
 
     fn exists(&mut self, path: &[u8]) -> bool {
