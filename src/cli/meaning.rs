@@ -91,7 +91,10 @@ fn programs_of(from: &Path, nul: bool) -> Result<Vec<Vec<u8>>, Usage> {
         }
         _ => std::fs::read(from),
     };
-    let bytes = read.map_err(|error| format!("cannot read `{}`: {error}", from.display()))?;
+    let bytes = read.map_err(|error| {
+        let words = error.to_string();
+        format!("cannot read `{}`: {}", from.display(), words.split(" (os error").next().unwrap_or_default())
+    })?;
     let end = if nul { 0 } else { b'\n' };
     Ok(bytes.split(|&b| b == end).filter(|word| !word.is_empty()).map(<[u8]>::to_vec).collect())
 }

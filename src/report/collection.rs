@@ -121,6 +121,8 @@ fn total(collection: &Collection<'_>, counts: &Counts) -> String {
     let dist = escaped(collection.dist);
     match collection.written {
         None => format!("{tree}; nothing was written"),
+        // Links and directories are not counted when they are written.
+        Some(Written { files: 0, unchanged: 0, .. }) => format!("{tree}, in {dist}"),
         Some(Written { files: 0, .. }) => format!("{tree}; {dist} holds them already, nothing was changed"),
         Some(Written { unchanged: 0, .. }) => format!("{tree}, written to {dist}"),
         Some(written) => format!("{tree}; {} written to {dist}, the rest was there", files(written.files)),

@@ -337,6 +337,7 @@ impl Log<'_, '_> {
             }
         }
         self.say(&text);
+        self.say("depcollect: nothing was written\n");
         Ok(Exit::Trouble)
     }
 

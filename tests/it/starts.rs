@@ -92,6 +92,15 @@ fn collect(program: &Path, dist: &Path) -> Output {
         .expect("the binary runs")
 }
 
+fn check(dist: &Path) -> Output {
+    Command::new(assert_cmd::cargo::cargo_bin!("depcollect"))
+        .arg("check")
+        .arg(dist)
+        .env_remove("LD_LIBRARY_PATH")
+        .output()
+        .expect("the binary runs")
+}
+
 /// What went wrong with one program.
 fn difference(program: &Path, scratch: &Path) -> Option<String> {
     let dist = scratch.join("dist");
@@ -101,6 +110,10 @@ fn difference(program: &Path, scratch: &Path) -> Option<String> {
     }
     let here = start_in(Path::new("/"), program, &["--version"]);
     let there = start_in(&dist, program, &["--version"]);
+    let checked = check(&dist);
+    if checked.status.code() != Some(0) {
+        return Some(format!("not passed by check: {}", String::from_utf8_lossy(&checked.stderr)));
+    }
     fs::remove_dir_all(&dist).expect("the tree goes away again");
     let real = program.canonicalize().expect("it is there");
     let said = String::from_utf8_lossy(&there.stderr);
