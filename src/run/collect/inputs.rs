@@ -341,11 +341,7 @@ impl Gather<'_, '_> {
 
     /// A path of the root, absolute. A word without a slash is looked up in PATH.
     fn in_root(&mut self, src: &[u8]) -> Vec<u8> {
-        self.named(src).unwrap_or_else(|| match src.contains(&b'/') || self.exists(src) {
-            true => self.session.absolute(plain(src)),
-            // Whoever types a bare name does not think of the working directory.
-            false => src.to_vec(),
-        })
+        self.named(src).unwrap_or_else(|| self.session.absolute(plain(src)))
     }
 
     fn named(&mut self, src: &[u8]) -> Option<Vec<u8>> {
