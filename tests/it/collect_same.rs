@@ -179,3 +179,46 @@ fn a_closed_umask_leaves_no_part_of_a_tree_closed() {
     }
     assert_eq!(fs::metadata(&dist).unwrap().permissions().mode() & 0o777, 0o755);
 }
+
+/// What a dry run says of each place, against what stands there then.
+#[test]
+fn a_tree_is_what_its_plan_said() {
+    let bench = Bench::of(WORLD);
+    let root = bench.dir.path().join("root");
+    let said = Command::new(assert_cmd::cargo::cargo_bin!("depcollect"))
+        .args(["collect", "--dry-run", "--format=json", "--root"])
+        .arg(&root)
+        .args(ARGS)
+        .arg("dist")
+        .current_dir(bench.dir.path())
+        .env_remove("LD_LIBRARY_PATH")
+        .output()
+        .unwrap();
+    let report = crate::cli::json_of(&said);
+    let mut planned: Vec<String> = report
+        .list("entries")
+        .iter()
+        .map(|entry| {
+            let text = |key| entry.text(key).unwrap_or_default().to_owned();
+            format!("{} {} {} {}", text("path"), text("type"), text("mode"), text("target"))
+        })
+        .collect();
+    let dist = plain(&bench).collect(&ARGS, "dist");
+    let mut written: Vec<String> = everything(&dist)
+        .iter()
+        .map(|path| {
+            let meta = fs::symlink_metadata(path).unwrap();
+            let name = path.strip_prefix(&dist).unwrap().display();
+            let mode = meta.mode() & 0o7777;
+            match meta.is_symlink() {
+                true => format!("/{name} link  {}", fs::read_link(path).unwrap().display()),
+                false if meta.is_file() => format!("/{name} file {mode:04o} "),
+                false => format!("/{name} directory {mode:04o} "),
+            }
+        })
+        .collect();
+    planned.sort();
+    written.sort();
+    assert_eq!(planned, written);
+    assert!(planned.len() > ARGS.len());
+}
