@@ -156,6 +156,23 @@ fn a_base_keeps_what_it_has_its_usr_merged() {
     assert_eq!(names(&machine.dist()), set(&OWN));
 }
 
+/// The root's `/lib` is a link and the base's is not: links that the other form
+/// takes do not come along for what the base has.
+#[test]
+fn another_form_of_the_base_needs_no_links_to_its_own_files() {
+    let machine = machine!();
+    let base = small_base(&machine, &[LIBC[0], LIBC[1], LIBM, LIBZ]);
+    fs::create_dir_all(base.join("usr")).unwrap();
+    fs::rename(base.join("lib"), base.join("usr/lib")).unwrap();
+    fs::create_dir(base.join("lib")).unwrap();
+    fs::create_dir_all(machine.at("usr/x").parent().unwrap()).unwrap();
+    fs::rename(machine.at("lib"), machine.at("usr/lib")).unwrap();
+    symlink("usr/lib", machine.at("lib")).unwrap();
+    let output = says_over(&machine, &base, &["/opt/app/app"], "/opt/app/app");
+    assert_said(&output, 3, "7 1 1\n");
+    assert_eq!(names(&machine.dist()), set(&OWN));
+}
+
 #[test]
 fn a_base_that_is_too_old_is_told_in_the_loaders_words() {
     let machine = machine!();
