@@ -25,12 +25,17 @@ const CODE: &str = "int f(void); int printf(const char *, ...); double pow(doubl
 const LIBM: &str = "lib/x86_64-linux-gnu/libm.so.6";
 const LIBZ: &str = "lib/x86_64-linux-gnu/libz.so.1";
 
+const LIBZ_FILE: &str = "lib/x86_64-linux-gnu/libz.so.1.own";
+
 /// A root with a program that loads a library of its own, zlib and libm.
 fn machine() -> Option<Machine> {
     let machine = Machine::new()?;
     for path in [LIBM, LIBZ] {
         fs::copy(Path::new("/").join(path), machine.at(path)).expect("a library of this machine");
     }
+    // A link, as distributions have it, to a name that no base has.
+    fs::rename(machine.at(LIBZ), machine.at(LIBZ_FILE)).expect("a library can be renamed");
+    symlink("libz.so.1.own", machine.at(LIBZ)).expect("a link");
     machine.library("opt/app/libf.so.1", "libf.so.1", 7);
     let libraries = [machine.at("opt/app/libf.so.1"), machine.at(LIBM), machine.at(LIBZ)];
     let mut flags: Vec<&str> = libraries.iter().map(|path| path.to_str().expect("a plain path")).collect();
@@ -156,6 +161,23 @@ fn a_base_keeps_what_it_has_its_usr_merged() {
     assert_eq!(names(&machine.dist()), set(&OWN));
 }
 
+/// The root's `/lib` is a link and the base's is not: links that the other form
+/// takes do not come along for what the base has.
+#[test]
+fn another_form_of_the_base_needs_no_links_to_its_own_files() {
+    let machine = machine!();
+    let base = small_base(&machine, &[LIBC[0], LIBC[1], LIBM, LIBZ]);
+    fs::create_dir_all(base.join("usr")).unwrap();
+    fs::rename(base.join("lib"), base.join("usr/lib")).unwrap();
+    fs::create_dir(base.join("lib")).unwrap();
+    fs::create_dir_all(machine.at("usr/x").parent().unwrap()).unwrap();
+    fs::rename(machine.at("lib"), machine.at("usr/lib")).unwrap();
+    symlink("usr/lib", machine.at("lib")).unwrap();
+    let output = says_over(&machine, &base, &["/opt/app/app"], "/opt/app/app");
+    assert_said(&output, 3, "7 1 1\n");
+    assert_eq!(names(&machine.dist()), set(&OWN));
+}
+
 #[test]
 fn a_base_that_is_too_old_is_told_in_the_loaders_words() {
     let machine = machine!();
@@ -191,7 +213,7 @@ fn t17_a_part_of_glibc_of_the_same_build_comes_along() {
     let base = small_base(&machine, &LIBC);
     let output = says_over(&machine, &base, &["/opt/app/app"], "/opt/app/app");
     assert_said(&output, 3, "7 1 1\n");
-    assert_eq!(names(&machine.dist()), set(&[LIBM, LIBZ, OWN[0], OWN[1]]));
+    assert_eq!(names(&machine.dist()), set(&[LIBM, LIBZ, LIBZ_FILE, OWN[0], OWN[1]]));
 }
 
 #[test]
