@@ -24,6 +24,8 @@ pub struct Job {
     pub verbose: bool,
     pub quiet: bool,
     pub colour: Colours,
+    /// stderr is a terminal.
+    pub is_watched: bool,
     /// How many threads are worth starting. Asked only if there is work for
     /// several: the answer costs a tenth of a whole short run.
     pub threads: fn() -> usize,

@@ -24,7 +24,9 @@ fn main() -> ExitCode {
         Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(failure) => {
             // If stderr is closed there is nobody to tell.
-            let _ = writeln!(stderr, "depcollect: error: {failure}");
+            for line in failure.to_string().lines() {
+                let _ = writeln!(stderr, "depcollect: error: {line}");
+            }
             if let Some(hint) = failure.hint() {
                 let _ = writeln!(stderr, "hint: {hint}");
             }

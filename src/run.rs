@@ -135,7 +135,8 @@ fn settings(job: &Job, loader: Option<Vec<u8>>) -> Vec<(Option<&'static str>, Se
         Levels::Named(names) => vec![(None, with(names.clone()))],
         Levels::All => {
             let named = LEVELS.iter().map(|level| (Some(*level), with(vec![level.as_bytes().to_vec()])));
-            std::iter::once((None, with(Vec::new()))).chain(named).collect()
+            let baseline = Settings { watch_levels: true, ..with(Vec::new()) };
+            std::iter::once((None, baseline)).chain(named).collect()
         }
     }
 }

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, unreachable_pub, reason = "whoever measures reads the panic")]
 
 mod bare;
+mod copying;
 mod growth;
 mod race;
 #[path = "../../tests/it/symbols.rs"]
@@ -34,7 +35,7 @@ fn main() {
         }
         ["race", rounds, ours, other] => one_race(rounds.parse().unwrap(), ours, other),
         [binary, ref parts @ ..] => table(binary, parts),
-        [] => println!("usage: speed DEPCOLLECT [one|bin|tree|growth|calls]..."),
+        [] => println!("usage: speed DEPCOLLECT [one|bin|tree|growth|calls|copy|check]..."),
     }
 }
 
@@ -43,12 +44,14 @@ type Section = (&'static str, fn(&str));
 
 fn table(binary: &str, parts: &[&str]) {
     let wanted = |part: &str| parts.is_empty() || parts.contains(&part);
-    let sections: [Section; 5] = [
+    let sections: [Section; 7] = [
         ("one", one_program),
         ("bin", all_programs),
         ("tree", whole_tree),
         ("growth", growth),
         ("calls", calls),
+        ("copy", copying::collecting),
+        ("check", copying::checking),
     ];
     for (name, section) in sections {
         if wanted(name) {

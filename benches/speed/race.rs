@@ -2,6 +2,8 @@
 //! is reaped. Rivals run in turn, so that a machine whose speed drifts slows
 //! all of them, and ratios are taken round by round.
 
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,27 +11,50 @@ use std::time::{Duration, Instant};
 pub struct Rival {
     pub name: String,
     pub commands: Vec<Vec<String>>,
+    /// What is not timed: how the place is made that it writes to.
+    pub ground: Ground,
+}
+
+/// A tree that is written.
+#[derive(Default)]
+pub enum Ground {
+    /// It writes nothing, or is to find what it has written.
+    #[default]
+    AsItIs,
+    /// Nothing is there.
+    Nothing(PathBuf),
+    /// An empty directory is there.
+    Empty(PathBuf),
 }
 
 impl Rival {
     pub fn once(name: &str, words: &[&str]) -> Rival {
-        Rival { name: name.into(), commands: vec![words.iter().map(|w| (*w).to_owned()).collect()] }
+        Rival::of(name, vec![words.iter().map(|w| (*w).to_owned()).collect()])
     }
 
     /// One call with all files behind the words.
     pub fn with_all(name: &str, words: &[&str], files: &[String]) -> Rival {
         let words = words.iter().map(|w| (*w).to_owned());
-        Rival { name: name.into(), commands: vec![words.chain(files.iter().cloned()).collect()] }
+        Rival::of(name, vec![words.chain(files.iter().cloned()).collect()])
     }
 
     /// One call for each file: the cheapest loop there is, without a shell.
     pub fn with_each(name: &str, words: &[&str], files: &[String]) -> Rival {
         let each =
             |file: &String| words.iter().map(|w| (*w).to_owned()).chain([file.clone()]).collect::<Vec<_>>();
-        Rival { name: name.into(), commands: files.iter().map(each).collect() }
+        Rival::of(name, files.iter().map(each).collect())
+    }
+
+    fn of(name: &str, commands: Vec<Vec<String>>) -> Rival {
+        Rival { name: name.into(), commands, ground: Ground::AsItIs }
+    }
+
+    pub fn on(self, ground: Ground) -> Rival {
+        Rival { ground, ..self }
     }
 
     fn run(&self) -> Duration {
+        self.ground.prepare();
         let start = Instant::now();
         for command in &self.commands {
             let mut child = quiet(&command[0]);
@@ -38,6 +63,24 @@ impl Rival {
             child.status().unwrap_or_else(|error| panic!("cannot start {}: {error}", command[0]));
         }
         start.elapsed()
+    }
+}
+
+impl Ground {
+    pub fn prepare(&self) {
+        let clear = |dir: &Path| {
+            if dir.exists() {
+                fs::remove_dir_all(dir).expect("what a rival wrote can be removed");
+            }
+        };
+        match self {
+            Ground::AsItIs => {}
+            Ground::Nothing(dir) => clear(dir),
+            Ground::Empty(dir) => {
+                clear(dir);
+                fs::create_dir_all(dir).expect("the temporary directory can be written to");
+            }
+        }
     }
 }
 

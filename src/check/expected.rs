@@ -112,6 +112,12 @@ impl Expected {
         Expected { is_over_base: true, ..self }
     }
 
+    /// Then nobody can say now what it will find.
+    pub(super) fn is_loader_at_run_time(&self) -> bool {
+        let load = self.load((self.id, Want::Interp, 0));
+        load.is_some_and(|load| load.wanted == Wanted::AtRunTime)
+    }
+
     pub(super) fn load(&self, request: Request) -> Option<&Load> {
         self.numbers.get(&request).map(|number| &self.loads[*number])
     }

@@ -110,6 +110,10 @@ pub struct Search {
     #[arg(long)]
     pub no_conf: bool,
 
+    /// Look there, which is the default.
+    #[arg(long, conflicts_with = "no_conf")]
+    pub conf: bool,
+
     /// The loader of libraries that name none, a file of the root.
     #[arg(long, value_name = "PATH")]
     pub loader: Option<OsString>,

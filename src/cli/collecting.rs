@@ -93,8 +93,8 @@ pub struct Contents {
     pub nsswitch: bool,
 
     /// What programs open at run time: take what is small and certain and name the
-    /// rest, name all of it, or do nothing.
-    #[arg(long, value_enum, default_value_t = Needs::Auto, value_name = "WHEN")]
+    /// rest, name all of it, or do nothing (the default, as long as the rules are young).
+    #[arg(long, value_enum, default_value_t = Needs::Off, value_name = "WHEN")]
     pub needs: Needs,
 
     /// Take what this rule wants, if a program sets it off.

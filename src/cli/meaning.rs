@@ -64,7 +64,7 @@ pub fn job(cli: Cli) -> Result<Job, Usage> {
         task,
         root: search.root.unwrap_or_else(|| PathBuf::from("/")),
         is_own_root,
-        cwd: env::current_dir().map_err(|error| format!("cannot tell the working directory: {error}"))?,
+        cwd: working_directory()?,
         path: from_env("PATH").map_or_else(|| USUAL_PATH.to_vec(), OsString::into_vec),
         library_path,
         // An image is not started with the builder's preloads.
@@ -76,6 +76,7 @@ pub fn job(cli: Cli) -> Result<Job, Usage> {
         verbose: output.verbose > 0,
         quiet: output.quiet,
         colour: colours(output.color),
+        is_watched: std::io::stderr().is_terminal(),
         threads,
     };
     Ok(job)
@@ -90,7 +91,10 @@ fn programs_of(from: &Path, nul: bool) -> Result<Vec<Vec<u8>>, Usage> {
         }
         _ => std::fs::read(from),
     };
-    let bytes = read.map_err(|error| format!("cannot read `{}`: {error}", from.display()))?;
+    let bytes = read.map_err(|error| {
+        let words = error.to_string();
+        format!("cannot read `{}`: {}", from.display(), words.split(" (os error").next().unwrap_or_default())
+    })?;
     let end = if nul { 0 } else { b'\n' };
     Ok(bytes.split(|&b| b == end).filter(|word| !word.is_empty()).map(<[u8]>::to_vec).collect())
 }
@@ -103,6 +107,15 @@ fn epoch() -> Result<Option<i64>, Usage> {
     let wrong =
         || Usage::from(format!("SOURCE_DATE_EPOCH is no number of seconds: `{}`", value.to_string_lossy()));
     seconds.map(Some).ok_or_else(wrong)
+}
+
+/// One that was removed has a name still, below which nothing is found: so it is
+/// for a loader that is started there.
+fn working_directory() -> Result<PathBuf, String> {
+    env::current_dir().or_else(|error| {
+        std::fs::read_link("/proc/self/cwd")
+            .map_err(|_| format!("cannot tell the working directory: {error}"))
+    })
 }
 
 /// `//`, `/.` and `/proc/self/root` are `/` as well.

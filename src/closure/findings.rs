@@ -68,7 +68,13 @@ fn missing(
     edge: &Edge,
     miss: &Miss,
 ) -> Finding {
-    let needed_by = &closure.object(edge.from).path;
+    let asker: [&[u8]; 2] = match edge.want {
+        Want::PreloadEnv => [b"named in ", b"LD_PRELOAD"],
+        Want::PreloadFile => [b"named in ", b"/etc/ld.so.preload"],
+        Want::Interp | Want::Needed | Want::Auxiliary | Want::Filter | Want::Audit => {
+            [b"needed by ", &closure.object(edge.from).path]
+        }
+    };
     let words: &[u8] = match (edge.want, runtime.family) {
         (Want::PreloadEnv | Want::PreloadFile, _) => {
             b"cannot be preloaded (cannot open shared object file): ignored"
@@ -80,7 +86,7 @@ fn missing(
         severity: severity_of(edge.want),
         code: "missing",
         subject: edge.name.to_vec(),
-        message: [words, b" (needed by ", needed_by, b")"].concat(),
+        message: [words, b" (", asker[0], asker[1], b")"].concat(),
         hint: hints::for_missing(session, runtime, closure, edge, miss),
     }
 }
@@ -120,6 +126,16 @@ pub(super) fn no_loader(session: &Session<'_>, program: &Program) -> Finding {
         ),
     };
     Finding { severity: Severity::Error, code: "no-loader", subject: program.path.clone(), message, hint }
+}
+
+pub(super) fn bad_interp(program: &Program) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        code: "interpreter",
+        subject: program.path.clone(),
+        message: b"its PT_INTERP holds no path that the kernel takes: Exec format error".to_vec(),
+        hint: None,
+    }
 }
 
 /// The kernel's words, or ours where it has none.

@@ -266,7 +266,11 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     /// Of the order of symbol look-up, until BZ #16272 was mended in 2.32.
     fn assert_program_first(&mut self) {
-        if self.reached[0] == PROGRAM || self.runtime.about(self.session.root).version >= Version(2, 32) {
+        // Whoever died before does not get that far.
+        if self.is_dead
+            || self.reached[0] == PROGRAM
+            || self.runtime.about(self.session.root).version >= Version(2, 32)
+        {
             return;
         }
         self.is_dead = true;

@@ -164,10 +164,14 @@ impl Runtime {
         }
     }
 
-    /// What the cache answers for a name.
-    pub fn cached(&self, root: &dyn Root, name: &[u8]) -> Option<Vec<u8>> {
+    /// What the cache answers for a name. Sets `varies` if the processor may have a say.
+    pub fn cached(&self, root: &dyn Root, name: &[u8], varies: &mut bool) -> Option<Vec<u8>> {
         // To learn the version, the loader's own file is read.
-        let found = self.cache(root).map(|cache| cache.lookup_asking(name, || self.ask(root)));
+        let ask = || {
+            *varies = true;
+            self.ask(root)
+        };
+        let found = self.cache(root).map(|cache| cache.lookup_asking(name, ask));
         match found {
             Some(found) => found.map(<[u8]>::to_vec),
             // It is opened like a library, and what stands there has the same effect.
@@ -265,13 +269,20 @@ impl Runtime {
     /// The names in `/etc/ld.so.preload`.
     pub fn preload_file(&self, root: &dyn Root) -> Arc<[Vec<u8>]> {
         let read = || match self.family {
-            Family::Glibc => {
-                let text = read_file(root, b"/etc/ld.so.preload").unwrap_or_default();
-                Arc::from(conf::parse_preload(&text))
-            }
+            Family::Glibc => Arc::from(read_preload(root)),
             Family::Musl => Arc::from([]),
         };
         Arc::clone(self.preload_file.get_or_init(read))
+    }
+}
+
+fn read_preload(root: &dyn Root) -> Vec<Vec<u8>> {
+    const PATH: &[u8] = b"/etc/ld.so.preload";
+    match resolve(root, crate::root::DirId::TOP, PATH).map(|resolved| resolved.opened) {
+        Ok(Opened::File(open)) => conf::parse_preload(&read_whole(&open).unwrap_or_default()),
+        // It is opened like a library, and waited for like one.
+        Ok(Opened::Special("FIFO")) => vec![PATH.to_vec()],
+        Ok(Opened::Dir(_) | Opened::Special(_) | Opened::Link(_)) | Err(_) => Vec::new(),
     }
 }
 

@@ -56,6 +56,15 @@ const MOST_TRIED: usize = 8 << 20;
 /// Of one name: about a thousand paths.
 const MOST_TRIED_OF_ONE: usize = 128 << 10;
 
+/// An answer, and what is to be known of how it came about.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    answer: Rc<Answer>,
+    cost: usize,
+    /// Another processor level might have another answer.
+    varies: bool,
+}
+
 impl Budget {
     pub(super) fn whole(settings: &Settings) -> Budget {
         Budget { probes: settings.most_probes.unwrap_or(MOST_PROBES), tried: MOST_TRIED }
@@ -70,22 +79,23 @@ impl Session<'_> {
             let words = "is not searched for: too many paths were tried for other names";
             return Rc::new(Answer::Dies { path: self.names.text(key.name).to_vec(), words });
         }
-        let (answer, cost) = match self.answers.get(&key) {
-            Some((known, cost)) => (Rc::clone(known), *cost),
+        let known = match self.answers.get(&key) {
+            Some(known) => known.clone(),
             None => {
-                let (answer, cost) = self.search_afresh(&key);
-                let answer = Rc::new(answer);
-                self.answers.insert(key, (Rc::clone(&answer), cost));
-                (answer, cost)
+                let known = self.search_afresh(&key);
+                self.answers.insert(key, known.clone());
+                known
             }
         };
-        self.budget.probes = self.budget.probes.saturating_sub(cost);
-        answer
+        self.budget.probes = self.budget.probes.saturating_sub(known.cost);
+        self.varies |= known.varies;
+        known.answer
     }
 
-    fn search_afresh(&mut self, key: &SearchKey) -> (Answer, usize) {
+    fn search_afresh(&mut self, key: &SearchKey) -> Known {
         let runtime = Rc::clone(&self.runtimes[key.runtime as usize]);
         let (verdict, eye) = self.run(key, &runtime, 0);
+        let is_missing = matches!(verdict, Verdict::Missing { .. });
         let answer = match verdict {
             Verdict::Found(rule) => {
                 let (path, found) = (Arc::from(eye.path), eye.found);
@@ -97,7 +107,8 @@ impl Session<'_> {
                 self.where_ldconfig_looks(key, &runtime, miss)
             }
         };
-        (answer, eye.cost)
+        // What ldconfig would list may be of a level too.
+        Known { answer: Rc::new(answer), cost: eye.cost, varies: eye.varies || is_missing }
     }
 
     /// Where a name is found that an object without path lists asks for, as `dlopen`
@@ -209,6 +220,7 @@ struct Sighting {
     last: Option<Obstacle>,
     probes: usize,
     cost: usize,
+    varies: bool,
     tried: Vec<Tried>,
     /// For more of them.
     room: usize,
@@ -238,6 +250,9 @@ impl World for Eye<'_, '_> {
         }
         self.seen.probes += 1;
         self.seen.cost += cost_of(&seen);
+        if !matches!(candidate.rule, Rule::AsGiven | Rule::Cache) {
+            self.seen.varies |= self.session.has_variants(candidate.dir, &seen);
+        }
         self.seen.last = obstacle;
         // A refused candidate is spelled out only if somebody will read it, as the
         // subject of the loader's last words.
@@ -256,7 +271,7 @@ impl World for Eye<'_, '_> {
         if self.no_cache {
             return None;
         }
-        self.runtime.cached(self.session.root, name)
+        self.runtime.cached(self.session.root, name, &mut self.seen.varies)
     }
 
     fn system_dirs(&mut self) -> (Rule, Arc<[Dir]>) {

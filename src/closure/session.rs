@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::lists::Link;
-use super::search::{Answer, Budget, SearchKey};
+use super::search::{Budget, Known, SearchKey};
 use super::symtab::SymbolTables;
 use super::{Elsewhere, File, Files, Found, Runtime};
 use crate::intern::{Map, Marks, Name, Names};
@@ -49,6 +49,8 @@ pub struct Settings {
     pub most_probes: Option<usize>,
     /// `--loader`: the loader of everything that names none.
     pub loader: Option<Vec<u8>>,
+    /// Find out, too, whether another processor level could load something else.
+    pub watch_levels: bool,
 }
 
 /// Where `$ORIGIN` of the program comes from when the kernel starts it.
@@ -131,9 +133,10 @@ pub struct Session<'a> {
     lists: Table<Arc<[Dir]>>,
     /// The first one is the empty chain.
     chains: Table<Option<Link>>,
-    /// With what each has cost.
-    pub(super) answers: Map<SearchKey, (Rc<Answer>, usize)>,
+    pub(super) answers: Map<SearchKey, Known>,
     pub(super) budget: Budget,
+    /// Of the program that was closed over last: see [`Session::varies`].
+    pub(super) varies: bool,
     pub(super) runtimes: Vec<Rc<Runtime>>,
     /// Reused by every walk.
     pub(super) marks: Marks,
@@ -168,6 +171,7 @@ impl<'a> Session<'a> {
             chains: Table::starting_with(None),
             answers: Map::default(),
             budget: Budget::whole(settings),
+            varies: false,
             runtimes: Vec::new(),
             marks: Marks::default(),
             libcs: Map::default(),
@@ -199,16 +203,34 @@ impl<'a> Session<'a> {
         self.cwd
     }
 
-    /// A file that a walk has come upon, at its real place.
-    pub fn adopt(&mut self, dir: &[u8], name: &[u8], file: Arc<File>) -> Option<Found> {
+    /// A file that a walk has come upon, at its real place; or the error of whoever
+    /// goes there by its path, which may be gone by now, or too long.
+    pub fn adopt(&mut self, dir: &[u8], name: &[u8], file: Arc<File>) -> Result<Found, i32> {
         let spot = self.spot(dir);
-        let (dir, links) = self.spot_table[spot as usize].as_ref().ok()?;
-        Some(Found { file, dir: *dir, name: Arc::from(name), links: Arc::clone(links) })
+        let (dir, links) = self.spot_table[spot as usize].as_ref().map_err(|errno| *errno)?;
+        Ok(Found { file, dir: *dir, name: Arc::from(name), links: Arc::clone(links) })
     }
 
     /// A file of the host, outside the root.
     pub fn look_at_host(&self, path: &Path) -> io::Result<Arc<File>> {
         self.files.look(&dir::open_host_file(path)?)
+    }
+
+    /// Whether another processor level could load something else for the program
+    /// that was closed over last: not if no directory that was searched has
+    /// variants, and no entry of the cache a condition. Up to the first variant a
+    /// level tries the same paths. Only told where it is watched for.
+    pub fn varies(&self) -> bool {
+        self.varies
+    }
+
+    /// Whether a directory that is searched has variants for some processors.
+    pub(super) fn has_variants(&mut self, dir: &[u8], seen: &Seen) -> bool {
+        if !self.settings.watch_levels || matches!(seen, Seen::Error { dir_exists: false, .. }) {
+            return false;
+        }
+        let variants = self.spot(&[dir, b"glibc-hwcaps"].concat());
+        self.spot_table[variants as usize].is_ok()
     }
 
     /// What stands at `dir` + `name`, relative to the working directory.

@@ -12,7 +12,7 @@ use super::{
     Want,
 };
 use super::{findings, glibc, musl};
-use crate::elf::{Class, ET_DYN, Facts, Kind, Unfit};
+use crate::elf::{Class, ET_DYN, ET_EXEC, Facts, Kind, Unfit};
 use crate::finding::{Finding, Severity};
 use crate::loader::{Family, Launch, Target, machine};
 
@@ -51,7 +51,12 @@ pub fn open_program(session: &mut Session<'_>, path: &[u8]) -> Result<Program, N
 pub fn close(session: &mut Session<'_>, program: &Program) -> Closure {
     let mut closure = Closure::of_program(program, program.is_secure(session.settings.launch));
     session.budget = Budget::whole(session.settings);
+    session.varies = false;
     let facts = program.found.facts();
+    if facts.bad_interp && session.settings.launch == Launch::Exec && is_for_exec(facts) {
+        closure.findings.push(findings::bad_interp(program));
+        return closure;
+    }
     let by_name =
         (session.settings.launch == Launch::LdSo).then(|| session.settings.loader.clone()).flatten();
     let started = match (by_name.as_deref().or(facts.interp()), facts.kind()) {
@@ -73,6 +78,13 @@ pub fn close(session: &mut Session<'_>, program: &Program) -> Closure {
         Err((interp, no)) => refuse(&mut closure, program, &interp, &no),
     }
     closure
+}
+
+/// A library may be loaded whatever its `PT_INTERP` holds.
+fn is_for_exec(facts: &Facts) -> bool {
+    facts.header.e_type == ET_EXEC
+        || facts.is_pie_flagged()
+        || (facts.has_debug_tag && facts.soname.is_none())
 }
 
 fn suits(runtime: &Rc<Runtime>, facts: &Facts) -> Result<Rc<Runtime>, (Vec<u8>, NoRuntime)> {

@@ -26,10 +26,11 @@ pub struct About {
 pub const CACHE_PATH: &[u8] = b"/etc/ld.so.cache";
 
 /// Which loader a file is, by what it exports. A fake `ld-linux-x86-64.so.2`
-/// (gcompat) defines no `GLIBC_PRIVATE`; `defines` looks a symbol up.
+/// (gcompat) defines no `GLIBC_PRIVATE`, which glibc's libraries define as well;
+/// `defines` looks a symbol up.
 pub fn family(facts: &Facts, defines: impl FnOnce(&[u8]) -> bool) -> Option<Family> {
     let is_glibc = facts.version_defs.iter().any(|def| facts.str(def.name) == b"GLIBC_PRIVATE");
-    if is_glibc {
+    if is_glibc && facts.soname().is_none_or(|name| !name.starts_with(b"lib")) {
         return Some(Family::Glibc);
     }
     defines(b"__dls3").then_some(Family::Musl)

@@ -92,7 +92,9 @@ fn lib_type(word: &[u8]) -> LibType {
 ///
 /// glibc looks for the next `#` from the front of the file again, but only as
 /// far as what is left behind the last comment (elf/rtld.c, `dl_main`): a
-/// comment near the end is not always seen, and its words count as names.
+/// comment near the end is not always seen, and its words count as names. They
+/// are C strings: behind a NUL nothing counts but a name that ends the file,
+/// which is copied before.
 pub fn parse_preload(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut text = bytes.to_vec();
     let mut rest = text.len();
@@ -107,8 +109,14 @@ pub fn parse_preload(bytes: &[u8]) -> Vec<Vec<u8>> {
             }
         }
     }
-    let names = text.split(|&b| matches!(b, b' ' | b'\t' | b'\n' | b':'));
+    let ends_name = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b':');
+    let (front, last) = text.split_at(text.iter().rposition(ends_name).map_or(0, |end| end + 1));
+    let names = c_string(front).split(ends_name).chain([c_string(last)]);
     names.filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect()
+}
+
+fn c_string(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&b| b == 0).next().unwrap_or_default()
 }
 
 /// C's `isspace`.

@@ -19,8 +19,8 @@ enum Token {
     Platform,
 }
 
-/// The longest text that an expansion may grow to. The loader has no limit of
-/// its own, but nothing longer than a path can be opened.
+/// From here on an expansion does not grow. The loader has no limit of its own,
+/// but nothing longer than a path can be opened, whatever its end is.
 const LONGEST: usize = 64 * 1024;
 
 /// Expands one element as glibc does. `None`: it is dropped.
@@ -42,7 +42,7 @@ pub fn expand(text: &[u8], tokens: &Tokens<'_>) -> Option<Vec<u8>> {
             }
         }
         if expanded.len() > LONGEST {
-            return None;
+            break;
         }
     }
     expanded.extend_from_slice(rest);
@@ -153,6 +153,13 @@ mod tests {
             let got = expand(text.as_bytes(), &tokens);
             assert_eq!(got.as_deref(), expected.map(str::as_bytes), "{text}");
         }
+    }
+
+    #[test]
+    fn what_grows_longer_than_any_path_is_not_dropped() {
+        let tokens = Tokens { origin: Some(&[b'o'; 4000]), ..Tokens::default() };
+        let expanded = expand(&b"$ORIGIN".repeat(50_000), &tokens).expect("it stays, as no file's name");
+        assert!((LONGEST..1 << 20).contains(&expanded.len()), "{}", expanded.len());
     }
 
     #[test]

@@ -18,7 +18,8 @@ use crate::plan::{Content, ContentId, Plan, Source};
 use crate::root::dir::DirRoot;
 use crate::root::{DirId, FileId, OpenFile, Opened, Root};
 
-const BLOCK: usize = 128 * 1024;
+/// Two of them stay in the nearest caches.
+const BLOCK: usize = 64 * 1024;
 
 const CREATE: OFlags =
     OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
@@ -32,6 +33,15 @@ pub(super) struct Scene<'p> {
     pub rights: Rights,
     /// DIST, as it is looked at and as messages name it.
     pub tree: &'p Tree,
+}
+
+/// Two blocks to be compared.
+pub(super) struct Buffers(Vec<u8>, Vec<u8>);
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Buffers(vec![0; BLOCK], vec![0; BLOCK])
+    }
 }
 
 /// What stands at a place that a content is to have.
@@ -51,6 +61,31 @@ impl<'p> Scene<'p> {
     }
 }
 
+/// Items that are taken from both ends. Neighbours lie in one directory, in which
+/// the kernel lets one thread at a time make a file.
+struct Ends {
+    count: usize,
+    taken: AtomicUsize,
+    /// How many were taken from the front, and from the back.
+    ends: [AtomicUsize; 2],
+}
+
+impl Ends {
+    fn of(count: usize) -> Ends {
+        Ends { count, taken: AtomicUsize::new(0), ends: Default::default() }
+    }
+
+    /// `None`: all are taken.
+    fn take(&self, thread: usize) -> Option<usize> {
+        let is_left = self.taken.fetch_add(1, Ordering::Relaxed) < self.count;
+        let end = thread % 2;
+        is_left.then(|| match (end, self.ends[end].fetch_add(1, Ordering::Relaxed)) {
+            (0, at) => at,
+            (_, at) => self.count - 1 - at,
+        })
+    }
+}
+
 /// Does `work` for all items, some at a time, each thread with its own `S`.
 pub(super) fn each<T: Sync, R: Send, S>(
     threads: usize,
@@ -58,23 +93,23 @@ pub(super) fn each<T: Sync, R: Send, S>(
     state: impl Fn() -> S + Sync,
     work: impl Fn(&mut S, &T) -> Result<R, Failure> + Sync,
 ) -> Result<Vec<R>, Failure> {
-    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (left, failed) = (Ends::of(items.len()), AtomicBool::new(false));
     let done = Mutex::new(Vec::with_capacity(items.len()));
-    let run = || {
+    let run = |thread: usize| {
         let mut state = state();
         while !failed.load(Ordering::Relaxed) {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(at) else { break };
-            let result = signal::go_on().and_then(|()| work(&mut state, item));
+            let Some(at) = left.take(thread) else { break };
+            let result = signal::go_on().and_then(|()| work(&mut state, &items[at]));
             failed.fetch_or(result.is_err(), Ordering::Relaxed);
             done.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
         }
     };
     std::thread::scope(|scope| {
-        for _ in 1..threads.min(items.len()) {
-            scope.spawn(run);
+        let run = &run;
+        for thread in 1..threads.min(items.len()) {
+            scope.spawn(move || run(thread));
         }
-        run();
+        run(0);
     });
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     // Of several failures the first one is told.
@@ -88,12 +123,13 @@ pub(super) fn compare(
     earlier: Option<&DirRoot>,
     content: ContentId,
     places: &[(ImagePath, Option<DirId>)],
+    buffers: &mut Buffers,
 ) -> Result<Vec<Here>, Failure> {
-    let look = |(place, dir): &(ImagePath, Option<DirId>)| match (earlier, dir) {
-        (Some(earlier), Some(dir)) => look_at(scene, earlier, *dir, place, content),
+    let mut look = |(place, dir): &(ImagePath, Option<DirId>)| match (earlier, dir) {
+        (Some(earlier), Some(dir)) => look_at(scene, earlier, *dir, place, content, buffers),
         (None, _) | (_, None) => Ok(Here::Nothing),
     };
-    places.iter().map(look).collect()
+    places.iter().map(&mut look).collect()
 }
 
 fn look_at(
@@ -102,6 +138,7 @@ fn look_at(
     dir: DirId,
     place: &ImagePath,
     id: ContentId,
+    buffers: &mut Buffers,
 ) -> Result<Here, Failure> {
     let failed = |cause| scene.tree.failed("read", place, cause);
     let file = match earlier.open(dir, place.name()) {
@@ -113,7 +150,7 @@ fn look_at(
         Err(error) => return Err(failed(error)),
     };
     let (content, wanted) = (scene.plan.content(id), scene.wanted(id));
-    if file.stat.len != content.len || !is_equal(scene, place, content, &file)? {
+    if file.stat.len != content.len || !is_equal(scene, place, content, &file, buffers)? {
         return Ok(Here::Other("another file stands there"));
     }
     let mtime = (file.stat.times[0], file.stat.times[1]);
@@ -129,12 +166,13 @@ fn is_equal(
     place: &ImagePath,
     content: &Content,
     file: &OpenFile,
+    buffers: &mut Buffers,
 ) -> Result<bool, Failure> {
     if let Source::Made(bytes) = &content.source {
-        return blocks_agree(scene, place, content, &bytes[..], file);
+        return blocks_agree(scene, place, content, &bytes[..], file, buffers);
     }
     let source = open_source(scene.sources, place, content)?;
-    let agree = blocks_agree(scene, place, content, &source, file)?;
+    let agree = blocks_agree(scene, place, content, &source, file, buffers)?;
     unchanged_since(place, content, &source)?;
     Ok(agree)
 }
@@ -145,17 +183,16 @@ fn blocks_agree(
     content: &Content,
     source: &(impl ReadAt + ?Sized),
     file: &OpenFile,
+    Buffers(ours, theirs): &mut Buffers,
 ) -> Result<bool, Failure> {
-    let size = BLOCK.min(usize::try_from(content.len).unwrap_or(BLOCK));
-    let (mut ours, mut theirs) = (vec![0; size], vec![0; size]);
     let mut at = 0;
     while at < content.len {
         signal::go_on()?;
-        let n = source.read_at(&mut ours, at).map_err(|error| unread(content, error))?;
+        let n = source.read_at(ours, at).map_err(|error| unread(content, error))?;
         if n == 0 {
             return Err(Failure::changed(place, content));
         }
-        let m = file.read_at(&mut theirs, at).map_err(|error| scene.tree.failed("read", place, error))?;
+        let m = file.read_at(theirs, at).map_err(|error| scene.tree.failed("read", place, error))?;
         if ours[..n] != theirs[..m] {
             return Ok(false);
         }

@@ -17,7 +17,7 @@ use rustix::fs::{self, CWD, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::fresh::Vacancy;
-use super::lock::{Lock, lock};
+use super::lock::{Lock, lock, unlock};
 use super::tree::{Tree, look};
 use super::{Done, Failure, Options, Sources, clean, refuse, signal, update};
 use crate::path::ImagePath;
@@ -81,6 +81,15 @@ impl Target {
         match &self.state {
             State::Vacant(vacancy) => vacancy.build(&self.path, plan, sources, options),
             State::There(tree) => update::update(tree, plan, sources, options),
+        }
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        match &self.state {
+            State::There(tree) => unlock(&tree.top),
+            State::Vacant(_) => {}
         }
     }
 }

@@ -8,7 +8,7 @@ use rustix::fs::{self, Mode, RenameFlags};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::contents::{Scene, Site, lay};
-use super::lock::{Lock, is_ours, lock};
+use super::lock::{Lock, is_ours, lock, unlock};
 use super::meta::{self, Clock, Rights};
 use super::survey::{Changes, survey};
 use super::tree::{Tree, look, open_dir};
@@ -63,6 +63,7 @@ impl Vacancy {
             // What went wrong first is what is told.
             let _ = clean::remove(self.parent.as_fd(), &self.stage(), path);
         }
+        unlock(&tree.top);
         built
     }
 

@@ -14,7 +14,7 @@ pub(super) enum Lock {
     None,
 }
 
-/// Takes the lock of a directory, until its descriptor is closed.
+/// Takes the lock of a directory, until it is given up or its descriptor is closed.
 pub(super) fn lock(top: &OwnedFd) -> rustix::io::Result<Lock> {
     match retry_on_intr(|| fs::flock(top, FlockOperation::NonBlockingLockExclusive)) {
         Ok(()) => Ok(Lock::Held),
@@ -22,6 +22,13 @@ pub(super) fn lock(top: &OwnedFd) -> rustix::io::Result<Lock> {
         Err(Errno::NOLCK | Errno::NOTSUP | Errno::NOSYS) => Ok(Lock::None),
         Err(errno) => Err(errno),
     }
+}
+
+/// Gives the lock up. To close the descriptor is not enough: a child that was
+/// just forked has it too, until it runs something else.
+pub(super) fn unlock(top: &OwnedFd) {
+    // Without a lock there is none to give up.
+    let _ = retry_on_intr(|| fs::flock(top, FlockOperation::Unlock));
 }
 
 /// Whether we have made it: what somebody else left there is not believed.

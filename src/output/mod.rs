@@ -127,7 +127,7 @@ impl fmt::Display for Failure {
             Failure::Conflicts(places) => {
                 for (n, (at, what)) in places.iter().enumerate() {
                     let line = if n == 0 { "" } else { "\n" };
-                    write!(f, "{line}cannot write `{}`: {what}", escaped(at.as_bytes()))?;
+                    write!(f, "{line}cannot write `{}` in DIST: {what}", escaped(at.as_bytes()))?;
                 }
                 Ok(())
             }

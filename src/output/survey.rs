@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use super::contents::{Here, Scene, compare, each};
+use super::contents::{Buffers, Here, Scene, compare, each};
 use super::update::STAGE;
 use super::{Failure, tree};
 use crate::needs::Merge;
@@ -20,7 +20,7 @@ const OTHER_LINK: &str = "another link stands there";
 const TWICE: &str = "by the links that stand there, two things of the plan come to this place";
 const OUR_NAME: &str = "depcollect keeps this name for itself";
 
-/// Larger files are copied first, so that no thread is left alone with one.
+/// Larger files come first, so that no thread is left alone with one.
 const LARGE: u64 = 1 << 20;
 
 /// What has to be done, each list in the order of places. A place is real:
@@ -275,19 +275,16 @@ impl<'p> Survey<'_, 'p> {
 
     /// Looks at every file that is there, and decides.
     fn files(&mut self) -> Result<(), Failure> {
-        let names: Vec<_> = std::mem::take(&mut self.names).into_iter().collect();
         let (scene, earlier) = (self.scene, self.earlier);
-        let here = each(
-            scene.options.threads,
-            &names,
-            || (),
-            |(), (content, places)| compare(scene, earlier, *content, places),
-        )?;
+        let mut names: Vec<_> = std::mem::take(&mut self.names).into_iter().collect();
+        let large = |content: ContentId| Some(scene.plan.content(content).len).filter(|len| *len >= LARGE);
+        names.sort_by_key(|(content, _)| std::cmp::Reverse(large(*content)));
+        let here = each(scene.options.threads, &names, Buffers::default, |buffers, (content, places)| {
+            compare(scene, earlier, *content, places, buffers)
+        })?;
         for ((content, places), here) in names.into_iter().zip(here) {
             self.content(content, places.into_iter().map(|(place, _)| place).zip(here));
         }
-        let len = |work: &Work| Some(scene.plan.content(work.content).len).filter(|len| *len >= LARGE);
-        self.changes.files.sort_by_key(|work| std::cmp::Reverse(len(work)));
         Ok(())
     }
 

@@ -34,11 +34,13 @@ impl Plan {
         Ok(())
     }
 
+    /// Of the other files what is there is not read: they are the large ones.
     fn mergeable(&self) -> impl Iterator<Item = (ImagePath, ContentId, Merge)> {
-        self.entries().filter_map(|(at, entry)| match entry.node {
+        let all = self.entries().filter_map(|(at, entry)| match entry.node {
             Node::File(id) => Some((at.clone(), id, self.content(id).merge)),
             Node::Dir(_) | Node::Link(_) => None,
-        })
+        });
+        all.filter(|(_, _, merge)| matches!(merge, Merge::ByName | Merge::KeepTheirs))
     }
 }
 

@@ -211,6 +211,11 @@ impl Plan {
         self.spelled.extend(ImagePath::parse(path));
     }
 
+    /// Whether this very file is planned somewhere.
+    pub fn holds(&self, file: FileId) -> bool {
+        self.known.contains(&file)
+    }
+
     /// Whether this very file is planned there.
     fn has_source(&self, at: &ImagePath, found: &Found) -> bool {
         match self.entries.get(at).map(|entry| &entry.node) {

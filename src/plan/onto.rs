@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Conflict, Entry, Node, Plan, Reason};
+use super::{Conflict, ContentId, Entry, Node, Plan, Reason};
+use crate::intern::Map;
 use crate::path::ImagePath;
 use crate::root::{Child, DirId, FileId, Root, resolve_dir};
 
@@ -34,6 +35,15 @@ impl Plan {
         Ok(())
     }
 
+    /// What is in it whatever the base has: it lies over the base, and the base
+    /// over the rest.
+    pub fn named(&self) -> Plan {
+        let mut named = self.clone();
+        named.entries.retain(|_, entry| matches!(entry.node, Node::Dir(_)) || !is_for_the_loader(entry));
+        named.drop_empty_dirs();
+        named
+    }
+
     /// Leaves out what was there for the loader alone and is not used any more,
     /// links that the base has too, and directories that nothing is in then.
     pub fn leave_out(&mut self, base: &dyn Root, used: &Used) {
@@ -43,13 +53,47 @@ impl Plan {
                 let identity = contents[id.0 as usize].source.identity();
                 !is_for_the_loader(entry) || identity.is_some_and(|identity| used.files.contains(&identity))
             }
-            Node::Link(target) => {
-                let same = matches!(stands(base, at), Some(Child::Link(theirs)) if theirs == *target);
-                !same && (!is_for_the_loader(entry) || used.links.contains(at))
-            }
+            Node::Link(target) => match stands(base, at) {
+                // Who passes here passes the base's.
+                Some(theirs) => {
+                    !is_for_the_loader(entry) && !matches!(theirs, Child::Link(theirs) if theirs == *target)
+                }
+                None => !is_for_the_loader(entry) || used.links.contains(at),
+            },
             Node::Dir(_) => true,
         });
         self.drop_empty_dirs();
+        self.drop_unused_contents();
+    }
+
+    /// Without the links, there for the loader alone, that lead to nothing of the plan.
+    pub fn without_ways_out(&self) -> Plan {
+        let leads_out = |at: &ImagePath| self.follow(at).is_ok_and(|to| !self.entries.contains_key(&to));
+        let mut lean = self.clone();
+        lean.entries.retain(|at, entry| {
+            !matches!(entry.node, Node::Link(_)) || !is_for_the_loader(entry) || !leads_out(at)
+        });
+        lean.drop_empty_dirs();
+        lean
+    }
+
+    /// Contents are numbered afresh, in their order.
+    fn drop_unused_contents(&mut self) {
+        let mut files: Vec<&mut ContentId> = self.entries.values_mut().filter_map(file_of).collect();
+        files.sort();
+        let old = std::mem::take(&mut self.contents);
+        let mut last = None;
+        for id in files {
+            if last != Some(*id) {
+                last = Some(*id);
+                self.contents.push(old[id.0 as usize].clone());
+            }
+            id.0 = u32::try_from(self.contents.len() - 1).expect("there were as many before");
+        }
+        self.known = Map::default();
+        for (id, content) in (0..).map(ContentId).zip(&self.contents) {
+            content.source.identity().map(|identity| self.known.insert(identity, id));
+        }
     }
 
     fn drop_empty_dirs(&mut self) {
@@ -68,6 +112,13 @@ impl Plan {
 fn stands(base: &dyn Root, at: &ImagePath) -> Option<Child> {
     let (dir, links) = resolve_dir(base, DirId::TOP, at.parent()?.as_bytes()).ok()?;
     if links.is_empty() { base.child(dir, at.name()).ok() } else { None }
+}
+
+fn file_of(entry: &mut Entry) -> Option<&mut ContentId> {
+    match &mut entry.node {
+        Node::File(id) => Some(id),
+        Node::Dir(_) | Node::Link(_) => None,
+    }
 }
 
 fn is_for_the_loader(entry: &Entry) -> bool {
@@ -135,6 +186,7 @@ mod tests {
         let id = |ino| FileId { dev: 1, ino };
         let used = Used { files: BTreeSet::from([id(1), id(4)]), links: BTreeSet::new() };
         plan.leave_out(&base, &used);
-        assert_eq!(show(&plan), "/app #0\n/usr/\n/usr/lib/\n/usr/lib/data #4\n/usr/lib/libx.so #3");
+        assert_eq!(show(&plan), "/app #0\n/usr/\n/usr/lib/\n/usr/lib/data #2\n/usr/lib/libx.so #1");
+        assert_eq!(plan.contents().count(), 3);
     }
 }

@@ -32,6 +32,8 @@ pub struct Program {
     /// `None`: it needs no loader.
     pub family: Option<Family>,
     pub files: usize,
+    /// So many of them are not in the tree, as the base has its own.
+    pub of_base: usize,
     /// Processor levels with files of their own.
     pub levels: Vec<&'static str>,
 }
@@ -64,6 +66,8 @@ pub fn collection(out: &mut String, collection: &Collection<'_>, verbose: bool, 
 
 fn one_program(program: &Program) -> String {
     let loads = match (program.family, program.files) {
+        (Some(_), n) if program.of_base == n => format!("{}, all of the base", files(n)),
+        (Some(_), n) if program.of_base > 0 => format!("{}, {} of the base", files(n), program.of_base),
         (None, _) => "static, needs nothing".to_owned(),
         (Some(Family::Glibc), n) => format!("{}, glibc's loader among them", files(n)),
         (Some(Family::Musl), n) => format!("{}, musl's loader among them", files(n)),
@@ -77,6 +81,12 @@ fn one_program(program: &Program) -> String {
 
 fn files(n: usize) -> String {
     if n == 1 { "1 file".into() } else { format!("{n} files") }
+}
+
+/// What is being written, without an end of line: something else will stand there.
+pub fn progress(plan: &Plan) -> String {
+    let counts = Counts::of(plan);
+    format!("depcollect: writing {}, {} …", files(counts.files), size(counts.bytes))
 }
 
 struct Counts {
@@ -111,6 +121,8 @@ fn total(collection: &Collection<'_>, counts: &Counts) -> String {
     let dist = escaped(collection.dist);
     match collection.written {
         None => format!("{tree}; nothing was written"),
+        // Links and directories are not counted when they are written.
+        Some(Written { files: 0, unchanged: 0, .. }) => format!("{tree}, in {dist}"),
         Some(Written { files: 0, .. }) => format!("{tree}; {dist} holds them already, nothing was changed"),
         Some(Written { unchanged: 0, .. }) => format!("{tree}, written to {dist}"),
         Some(written) => format!("{tree}; {} written to {dist}, the rest was there", files(written.files)),
@@ -139,6 +151,7 @@ pub fn collection_json(collection: &Collection<'_>, findings: &[Finding], status
             w.object(|w| {
                 w.name("path", &program.path);
                 w.key("files").number(program.files as u64);
+                w.key("files_of_base").number(program.of_base as u64);
                 w.key("hwcaps").array(&program.levels, |w, level| w.str(level));
             });
         });

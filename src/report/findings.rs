@@ -4,7 +4,7 @@ use super::edges::{counted, obstacle_words, rule_words, size};
 use super::escape::{escape, escaped};
 use super::off::rules_off;
 use super::style::Style;
-use crate::closure::{Closure, ObjectId, Outcome, Role};
+use crate::closure::{Closure, Edge, ObjectId, Outcome, Role};
 use crate::finding::{Finding, Severity};
 
 /// Appends one finding about a program.
@@ -57,18 +57,7 @@ pub fn details(out: &mut String, closure: &Closure) {
         out.push_str(&format!("{} [{rule}] {}\n", escaped(&object.path), size(object.found.file.stat.len)));
     }
     for edge in &closure.edges {
-        let Outcome::Missing(miss) = &edge.outcome else { continue };
-        for tried in &miss.tried {
-            let rule = rule_words(closure, edge.from, tried.rule);
-            let (path, why) = (escaped(&tried.path), obstacle_words(tried.obstacle));
-            out.push_str(&format!("tried `{path}` for `{}`: {why} [{rule}]\n", escaped(&edge.name)));
-        }
-        if miss.more > 0 {
-            out.push_str(&format!("tried {} more for `{}`\n", miss.more, escaped(&edge.name)));
-        }
-        for line in rules_off(closure, edge) {
-            out.push_str(&format!("{line}\n"));
-        }
+        tried(out, closure, edge);
     }
     let bytes: u64 = closure.objects.iter().map(|object| object.found.file.stat.len).sum();
     out.push_str(&format!("{}, {}", counted(closure.objects.len(), "file"), size(bytes)));
@@ -93,6 +82,22 @@ pub fn conflict(out: &mut String, at: &[u8], have: &[u8], want: &[u8], style: St
         escape(out, bytes);
     }
     out.push_str(" is to be there too\n");
+}
+
+/// Appends what was tried for a name that is missing, and which rules were off.
+pub(super) fn tried(out: &mut String, closure: &Closure, edge: &Edge) {
+    let Outcome::Missing(miss) = &edge.outcome else { return };
+    for tried in &miss.tried {
+        let rule = rule_words(closure, edge.from, tried.rule);
+        let (path, why) = (escaped(&tried.path), obstacle_words(tried.obstacle));
+        out.push_str(&format!("tried `{path}` for `{}`: {why} [{rule}]\n", escaped(&edge.name)));
+    }
+    if miss.more > 0 {
+        out.push_str(&format!("tried {} more for `{}`\n", miss.more, escaped(&edge.name)));
+    }
+    for line in rules_off(closure, edge) {
+        out.push_str(&format!("{line}\n"));
+    }
 }
 
 fn head(out: &mut String, severity: Severity, style: Style) {

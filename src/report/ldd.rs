@@ -23,7 +23,7 @@ fn has_requests(closure: &Closure) -> bool {
 /// It needs a loader and there is none that would do.
 fn is_refused(closure: &Closure) -> bool {
     let facts = closure.objects[0].found.facts();
-    facts.interp().is_some() || facts.needed().next().is_some()
+    facts.interp().is_some() || facts.bad_interp || facts.needed().next().is_some()
 }
 
 fn refused_lines(out: &mut String, closure: &Closure) {

@@ -19,7 +19,7 @@ use crate::escape;
 
 pub use crate::escape::{escape, is_plain};
 pub use check::{check_findings, check_json, check_programs, check_summary};
-pub use collection::{Collection, Program as Collected, Written, collection, collection_json};
+pub use collection::{Collection, Program as Collected, Written, collection, collection_json, progress};
 pub use dot::dot;
 pub use edges::counted;
 pub use findings::{conflict, details, finding, nobody_asks, problem};

@@ -21,10 +21,9 @@ pub(super) fn rules_off(closure: &Closure, edge: &Edge) -> Vec<String> {
             "RUNPATH of others: it counts for an object's own libraries only, not for those of {name}"
         ));
     }
-    if is_secure(closure) && above(closure, edge.from).any(|id| asks_for_origin(closure, id)) {
-        off.push(
-            "$ORIGIN: off outside the default directories, because the program is setuid or setgid".into(),
-        );
+    if closure.is_secure && above(closure, edge.from).any(|id| asks_for_origin(closure, id)) {
+        let of_what = "the program is setuid or setgid, or has file capabilities";
+        off.push(format!("$ORIGIN: off outside the default directories, because {of_what}"));
     }
     match &closure.cache {
         CacheState::Absent => off.push("ld.so.cache: off, the root has none".into()),
@@ -35,11 +34,6 @@ pub(super) fn rules_off(closure: &Closure, edge: &Edge) -> Vec<String> {
         off.push(format!("default directories: off, because {name} is linked with -z nodefaultlib"));
     }
     off
-}
-
-fn is_secure(closure: &Closure) -> bool {
-    const SETUID_OR_SETGID: u32 = 0o6000;
-    closure.objects[0].found.file.stat.mode & SETUID_OR_SETGID != 0
 }
 
 fn asks_for_origin(closure: &Closure, id: ObjectId) -> bool {

@@ -6,9 +6,11 @@ mod routes;
 use self::routes::Routes;
 use super::edges::{display_name, outcome_id, rule_of, rule_words};
 use super::escape::escaped;
+use super::findings::tried;
 use super::style::Style;
 use crate::closure::{Closure, Edge, ObjectId, Outcome, Want};
 use crate::path::basename;
+use crate::root::FileId;
 
 /// All requests for one library in one closure.
 #[derive(Debug)]
@@ -26,9 +28,12 @@ const MOST_TEXT: usize = 16 << 20;
 const DEEPEST: usize = 64;
 
 impl<'a> Chains<'a> {
-    /// The requests whose name, file name, path or SONAME is `library`.
-    pub fn of(closure: &'a Closure, library: &[u8]) -> Chains<'a> {
-        let is_it = |edge: &&Edge| edge.want != Want::Interp && answers_to(closure, edge, library);
+    /// The requests whose name, file name, path or SONAME is `library`, or whose
+    /// answer is the file that it is a path of.
+    pub fn of(closure: &'a Closure, library: &[u8], file: Option<FileId>) -> Chains<'a> {
+        let is_file = |edge: &Edge| file.is_some() && file_of(closure, edge) == file;
+        let is_it =
+            |edge: &&Edge| edge.want != Want::Interp && (answers_to(closure, edge, library) || is_file(edge));
         let mut asking: Vec<&Edge> = Vec::new();
         for edge in closure.edges.iter().filter(is_it) {
             // The requests of one object stand together.
@@ -43,6 +48,13 @@ impl<'a> Chains<'a> {
     pub fn is_empty(&self) -> bool {
         self.asking.is_empty()
     }
+
+    /// Appends what was tried where the library is missing: what `-v` adds.
+    pub fn details(&self, out: &mut String) {
+        for edge in &self.asking {
+            tried(out, self.closure, edge);
+        }
+    }
 }
 
 fn answers_to(closure: &Closure, edge: &Edge, library: &[u8]) -> bool {
@@ -56,6 +68,13 @@ fn answers_to(closure: &Closure, edge: &Edge, library: &[u8]) -> bool {
         || basename(&object.path) == library
         || *object.found.name == *library
         || soname == Some(library)
+}
+
+fn file_of(closure: &Closure, edge: &Edge) -> Option<FileId> {
+    match edge.outcome {
+        Outcome::Found { to, .. } => Some(closure.object(to).found.file.stat.id),
+        Outcome::Vdso | Outcome::Missing(_) | Outcome::Dies(_) | Outcome::Apart => None,
+    }
 }
 
 /// Appends the answer. `all`: every chain, not only the shortest ones.

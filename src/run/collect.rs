@@ -2,6 +2,7 @@
 //! the tree written.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -19,12 +20,13 @@ use crate::finding::{Exit, Finding, Severity};
 use crate::job::{CollectTask, Job, Output};
 use crate::needs::PASTE;
 use crate::output::{self, Options};
-use crate::path::ImagePath;
-use crate::plan::{self, Content, Excluded, Glob, Plan, Reason, Source, Sources, Start, kept};
+use crate::path::{ImagePath, dirname};
+use crate::plan::{self, Excluded, Glob, Plan, Reason, Source, Sources, Start, kept};
 use crate::report::{self, Collected, Collection, Style, Written};
 use crate::root::Root;
 use crate::root::dir::DirRoot;
 
+mod base;
 mod closing;
 mod data;
 mod findings;
@@ -64,7 +66,7 @@ pub(super) fn collect(
         Ok(plan) => plan,
         Err(error) => return log.cannot_plan(&error),
     };
-    let programs = programs_of(scene.root, &starts, &excluded);
+    let mut programs = programs_of(scene.root, &starts, &excluded);
     log.entry = entry_of(&starts, &inputs.pieces);
     if log.exit != Exit::Fine {
         return log.refuse(programs, &plan);
@@ -78,13 +80,19 @@ pub(super) fn collect(
     if log.exit != Exit::Fine {
         return log.refuse(programs, &plan);
     }
+    if below.base.is_some() {
+        note_base(&mut programs, scene.root, &starts, &excluded, &plan);
+    }
     log.add(remarks::of_plan(scene.root, task, &plan));
     if task.dry_run {
         log.show(&plan)?;
         return log.end(programs, &plan, None);
     }
+    log.progress(&plan);
     let options = Options { force: task.force, epoch: task.epoch, threads: (job.threads)() };
-    let done = dist.write(&plan, Sources { root: scene.root }, options, log.streams.out)?;
+    let done = dist.write(&plan, Sources { root: scene.root }, options, log.streams.out);
+    log.end_progress();
+    let done = done?;
     log.add(dropped(&done));
     let written = Written { files: done.files_written, bytes: done.bytes_written, unchanged: done.unchanged };
     log.end(programs, &plan, Some(written))
@@ -155,16 +163,17 @@ fn dropped(done: &output::Done) -> Vec<Finding> {
 
 /// The directories of the host that are copied from.
 fn sources_of(job: &Job, plan: &Plan) -> Vec<PathBuf> {
-    let path = |content: &Content| match &content.source {
-        Source::Root { path, .. } => {
-            let below = path.as_bytes().strip_prefix(b"/").unwrap_or(path.as_bytes());
-            Some(job.cwd.join(&job.root).join(std::ffi::OsStr::from_bytes(below)))
+    let top = job.cwd.join(&job.root);
+    let (mut below, mut dirs) = (BTreeSet::new(), BTreeSet::new());
+    for (_, content) in plan.contents() {
+        match &content.source {
+            Source::Root { path, .. } => below.extend(dirname(path.as_bytes())),
+            Source::Host { path, .. } => dirs.extend(path.parent().map(Path::to_owned)),
+            Source::Made(_) => {}
         }
-        Source::Host { path, .. } => Some(path.clone()),
-        Source::Made(_) => None,
-    };
-    let paths = plan.contents().filter_map(|(_, content)| path(content));
-    let dirs: BTreeSet<PathBuf> = paths.filter_map(|path| path.parent().map(Path::to_owned)).collect();
+    }
+    let in_top = |dir: &[u8]| top.join(OsStr::from_bytes(dir.strip_prefix(b"/").unwrap_or(dir)));
+    dirs.extend(below.into_iter().map(in_top));
     dirs.into_iter().collect()
 }
 
@@ -222,18 +231,36 @@ fn entry_of(starts: &[Start], pieces: &[Piece]) -> Option<Vec<u8>> {
 
 /// Those that somebody named, with how much each brings.
 fn programs_of(root: &dyn Root, starts: &[Start], excluded: &Excluded) -> Vec<Collected> {
-    let is_named =
-        |start: &&Start| matches!(start.reason, Reason::Program | Reason::ScriptInterpreter { .. });
     let program = |start: &Start| {
         let (_, closure) = &start.closures[0];
         Collected {
             path: closure.program.clone(),
             family: closure.family,
             files: kept(root, closure, excluded).len() - 1,
+            of_base: 0,
             levels: start.closures.iter().filter_map(|(level, _)| *level).collect(),
         }
     };
     starts.iter().filter(is_named).map(program).collect()
+}
+
+fn is_named(start: &&Start) -> bool {
+    matches!(start.reason, Reason::Program | Reason::ScriptInterpreter { .. })
+}
+
+/// How much of that the base has.
+fn note_base(
+    programs: &mut [Collected],
+    root: &dyn Root,
+    starts: &[Start],
+    excluded: &Excluded,
+    plan: &Plan,
+) {
+    for (program, start) in programs.iter_mut().zip(starts.iter().filter(is_named)) {
+        let (_, closure) = &start.closures[0];
+        let loaded = kept(root, closure, excluded).into_iter().skip(1).map(|(id, _)| closure.object(id));
+        program.of_base = loaded.filter(|object| !plan.holds(object.found.file.stat.id)).count();
+    }
 }
 
 /// What is said on the way, and what the process will say at its end.
@@ -259,12 +286,27 @@ impl Log<'_, '_> {
         let _ = self.streams.err.write_all(text.as_bytes());
     }
 
+    /// For whoever watches a terminal; the summary takes its place.
+    fn progress(&mut self, plan: &Plan) {
+        if self.job.is_watched && !self.job.quiet {
+            let text = report::progress(plan);
+            self.say(&text);
+        }
+    }
+
+    fn end_progress(&mut self) {
+        if self.job.is_watched && !self.job.quiet {
+            self.say("\r\x1b[K");
+        }
+    }
+
     fn problems(&mut self, problems: &[Problem]) {
         for problem in problems {
             let mut text = String::new();
             let hint = problem.hint.as_deref();
             report::problem(&mut text, problem.verb, &problem.path, &problem.cause, hint, self.style());
             self.say(&text);
+            self.findings.push(problem.to_finding());
             self.exit = Exit::Trouble;
         }
     }
@@ -303,6 +345,7 @@ impl Log<'_, '_> {
             }
         }
         self.say(&text);
+        self.say("depcollect: nothing was written\n");
         Ok(Exit::Trouble)
     }
 

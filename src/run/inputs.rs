@@ -271,10 +271,14 @@ impl Entry {
             Entry::Unread { cause, .. } => Some(Input::Problem(Problem::new(&shown, "read", cause))),
             Entry::Elf { dir, name, file, .. } => match &file.elf {
                 Ok(facts) if facts.kind() == Kind::Other || facts.is_debug_file() => None,
-                Ok(_) => {
-                    let found = session.adopt(&dir, &name, file)?;
-                    Some(Input::Program(Program { path: shown, found }))
-                }
+                Ok(_) => match session.adopt(&dir, &name, file) {
+                    Ok(found) => Some(Input::Program(Program { path: shown, found })),
+                    Err(errno) if errno == Errno::NOENT.raw_os_error() => None,
+                    Err(errno) => {
+                        let cause = words(&std::io::Error::from_raw_os_error(errno));
+                        Some(Input::Problem(Problem::new(&shown, "open", cause)))
+                    }
+                },
                 Err(_) => Problem::of_file(&shown, &file, &Where::Root(session)).map(Input::Oddity),
             },
         }

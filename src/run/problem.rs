@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
+use rustix::io::Errno;
+
 use super::words;
 use crate::bytes::ReadAt;
 use crate::closure::{File, NotAProgram, Seen, Session};
 use crate::elf::{Kind, Unfit};
+use crate::finding::{Finding, Severity};
 use crate::needs::Refusal;
 use crate::root::{OpenFile, Opened, dir, resolve};
 
@@ -33,6 +36,17 @@ impl Problem {
         Problem { hint: refusal.hint, ..Problem::new(&refusal.subject, refusal.verb, refusal.cause) }
     }
 
+    /// For a report that scripts read.
+    pub(super) fn to_finding(&self) -> Finding {
+        Finding {
+            severity: Severity::Error,
+            code: "cannot",
+            subject: self.path.clone(),
+            message: format!("cannot {}: {}", self.verb, self.cause).into_bytes(),
+            hint: self.hint.as_ref().map(|hint| hint.clone().into_bytes()),
+        }
+    }
+
     pub(super) fn with_hint(self, hint: &str) -> Problem {
         Problem { hint: Some(hint.to_owned()), ..self }
     }
@@ -56,7 +70,7 @@ impl Problem {
         match no {
             NotAProgram::Seen(Seen::Error { errno, .. }) => {
                 let problem = Problem::new(path, "open", words(&std::io::Error::from_raw_os_error(*errno)));
-                if path.contains(&b'/') || path.is_empty() {
+                if path.contains(&b'/') || path.is_empty() || *errno != Errno::NOENT.raw_os_error() {
                     return problem;
                 }
                 problem.with_hint("it is neither in PATH nor in the working directory")

@@ -1,5 +1,5 @@
 //! What a closure does not say by itself: what this user may not look into, and
-//! what does not count for a setuid program.
+//! what does not count for a program that gains rights.
 
 use std::collections::BTreeMap;
 
@@ -50,9 +50,14 @@ pub(super) fn secure(job: &Job, program: &Program, closure: &mut Closure) {
         severity: Severity::Note,
         code: "secure",
         subject: closure.program.clone(),
-        message: format!("{name} does not count: it is setuid or setgid").into_bytes(),
+        message: format!("{name} does not count: {}", of_what(program)).into_bytes(),
         hint: None,
     }));
+}
+
+/// How it gains rights.
+fn of_what(program: &Program) -> &'static str {
+    if program.found.file.gains_capabilities { "it has file capabilities" } else { "it is setuid or setgid" }
 }
 
 /// The directory that keeps others from being searched.

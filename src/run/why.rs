@@ -3,10 +3,11 @@
 use super::inputs::{self, Input};
 use super::render::is_shown;
 use super::{Failure, Streams};
-use crate::closure::{Session, close};
+use crate::closure::{Seen, Session, close};
 use crate::finding::Exit;
 use crate::job::Job;
 use crate::report::{self, Chains, Style};
+use crate::root::FileId;
 
 pub(super) fn why(
     job: &Job,
@@ -35,7 +36,10 @@ pub(super) fn why(
             for finding in closure.findings.iter().filter(|finding| is_shown(job, finding)) {
                 report::finding(&mut err, Some(&closure.program), finding, style);
             }
-            let chains = Chains::of(&closure, library);
+            let chains = Chains::of(&closure, library, file_at(session, library));
+            if job.verbose {
+                chains.details(&mut err);
+            }
             let mut out = String::new();
             if chains.is_empty() {
                 report::nobody_asks(&mut err, &closure.program, library, style);
@@ -53,4 +57,15 @@ pub(super) fn why(
     // If nobody listens to stderr, the answer still counts.
     let _ = streams.err.write_all(err.as_bytes());
     Ok(exit)
+}
+
+/// The file at a path: a loader spells it in one way of many.
+fn file_at(session: &mut Session<'_>, library: &[u8]) -> Option<FileId> {
+    if !library.contains(&b'/') {
+        return None;
+    }
+    match session.look(b"", library) {
+        Seen::File(found) => Some(found.file.stat.id),
+        Seen::Error { .. } | Seen::Directory | Seen::Special(_) | Seen::Unreadable(_) => None,
+    }
 }

@@ -2,10 +2,14 @@
 //! Each row runs it on a small root made for the row, with a loader made for it
 //! as well, so that no machine makes a difference.
 
+use std::fs::File;
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output};
+
+use rustix::fs::{Mode, OFlags};
 
 use crate::json;
 use crate::place::Store;
@@ -17,7 +21,7 @@ const LOADER: &str = "no-loader
 ";
 
 /// A program with a shared library, a missing one and one that only ld.so.conf names.
-const TREE: &str = "
+pub const TREE: &str = "
 /t/m: NEEDED libA.so libB.so libno.so libconf.so; RUNPATH /t/l
 /t/l/libA.so: NEEDED libB.so
 /t/l/libB.so:
@@ -55,7 +59,7 @@ impl Bench {
     }
 }
 
-fn check(text: &str, args: &[&str], expected: &str) {
+pub fn check(text: &str, args: &[&str], expected: &str) {
     let said = Bench::of(text).says(args);
     let expected = expected.trim_start_matches('\n');
     assert!(said == expected, "{args:?}\n-- expected\n{expected}\n-- said\n{said}");
@@ -229,7 +233,7 @@ fn what_does_not_count_for_a_setuid_program_is_said() {
     · /usr/lib/x86_64-linux-gnu/libA.so: no such directory [default directory]
     · /lib/libA.so: no such directory [default directory]
     · /usr/lib/libA.so: no such directory [default directory]
-    · $ORIGIN: off outside the default directories, because the program is setuid or setgid
+    · $ORIGIN: off outside the default directories, because the program is setuid or setgid, or has file capabilities
     · ld.so.cache: off, the root has none
 -- 1
 depcollect: error: /t/m: libA.so: cannot open shared object file: No such file or directory (needed by /t/m)
@@ -317,78 +321,30 @@ fn json_carries_its_schema_and_everything_tried() {
 }
 
 #[test]
-fn why_tells_the_shortest_chain_of_each_that_asks() {
+fn a_library_of_glibc_is_no_loader() {
+    let loader = "GLIBC 2.40-1 Debian /lib/x86_64-linux-gnu/ /usr/lib/x86_64-linux-gnu/ /lib/ /usr/lib/";
     check(
-        TREE,
-        &["why", "-q", "/t/m", "libB.so"],
-        "
-/t/m
-└─ libB.so => /t/l/libB.so [RUNPATH]
-/t/m
-└─ libA.so
-   └─ libB.so => /t/l/libB.so [loaded already: RUNPATH for m]
-2 objects ask for it, by 2 chains in all
--- 1
-depcollect: error: /t/m: libno.so: cannot open shared object file: No such file or directory (needed by /t/m)
-hint: it exists in `/usr/local/lib/deep`: --library-path /usr/local/lib/deep would find it
-",
-    );
-    check(
-        TREE,
-        &["why", "-q", "/t/m", "libz.so"],
+        &format!("/t/m: NEEDED libA.so; INTERP /t/libc.so.6\n/t/libc.so.6: SONAME libc.so.6; {loader}"),
+        &["list", "/t/m"],
         "-- 1
-depcollect: error: /t/m: libno.so: cannot open shared object file: No such file or directory (needed by /t/m)
-hint: it exists in `/usr/local/lib/deep`: --library-path /usr/local/lib/deep would find it
-depcollect: error: nothing that `/t/m` loads asks for `libz.so`\n",
-    );
-}
-
-#[test]
-fn why_counts_chains_also_where_libraries_need_each_other() {
-    let circle = "/t/m: NEEDED libA.so libB.so; RPATH /t/l\n/t/l/libA.so: NEEDED libB.so libC.so /t/l/libC.so\n\
-        /t/l/libB.so: NEEDED libA.so libC.so libC.so\n/t/l/libC.so:";
-    check(
-        circle,
-        &["why", "/t/m", "libC.so"],
-        "
-/t/m
-└─ libA.so
-   └─ libC.so => /t/l/libC.so [RPATH of m]
-/t/m
-└─ libA.so
-   └─ /t/l/libC.so [loaded already: RPATH of m for libA.so]
-/t/m
-└─ libB.so
-   └─ libC.so => /t/l/libC.so [loaded already: RPATH of m for libA.so]
-2 objects ask for it, by 6 chains in all
--- 0
+depcollect: error: /t/m: its interpreter `/t/libc.so.6` is neither glibc's loader nor musl's
+hint: uClibc, bionic and others follow rules of their own, which are not modelled
 ",
     );
-    let said = Bench::of(circle).says(&["why", "--all", "/t/m", "libC.so"]);
-    let depths: Vec<usize> = said
-        .lines()
-        .filter(|line| line.contains("libC.so"))
-        .map(|line| line.find('└').unwrap_or(0))
-        .collect();
-    assert_eq!(depths, [3, 3, 3, 6, 6, 6], "{said}");
 }
 
 #[test]
-fn why_ends_where_there_are_more_chains_than_can_be_counted() {
-    let mut dense = String::from("/t/m: NEEDED lib0.so; RPATH /t/l\n");
-    let all: String = (0..40).map(|n| format!(" lib{n}.so")).collect();
-    (0..40).for_each(|n| dense += &format!("/t/l/lib{n}.so: NEEDED{all}\n"));
-    let bench = Bench::of(&dense);
-    let said = bench.says(&["why", "/t/m", "lib39.so"]);
-    assert!(said.contains("\n40 objects ask for it, by at least "), "{said}");
-    let said = bench.says(&["why", "--all", "/t/m", "lib39.so"]);
-    assert!(said.contains(" chains in all; 1000 are shown\n"), "{said}");
-    let depths: Vec<usize> = said
-        .lines()
-        .filter(|line| line.contains("lib39.so =>"))
-        .map(|line| line.find('└').unwrap_or(0))
-        .collect();
-    assert!(depths.len() == 1000 && depths.is_sorted(), "{depths:?}");
+fn a_working_directory_that_was_removed_is_one_without_files() {
+    let bench = Bench::of("/t/m: NEEDED libA.so; RUNPATH /t/l\n/t/l/libA.so:");
+    let binary = assert_cmd::cargo::cargo_bin!("depcollect");
+    let gone = "mkdir gone && cd gone && rmdir ../gone && exec \"$0\" list --root \"$1\" /t/m ./m";
+    let mut command = Command::new("sh");
+    command.args(["-c", gone]).arg(binary).arg(bench.dir.path().join("root")).current_dir(bench.dir.path());
+    let output = command.output().expect("a shell");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.starts_with("/t/m:\n\tlibA.so => /t/l/libA.so\n"), "{said}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said, "depcollect: error: cannot open `./m`: No such file or directory\n");
 }
 
 #[test]
@@ -545,4 +501,63 @@ fn a_closed_pipe_ends_it_quietly() {
     let status = output.status.code().expect("bash ends by itself");
     assert!(status == 0 || status == 1, "{status}");
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn an_interpreter_that_is_no_path_keeps_a_program_from_starting() {
+    let long = "a".repeat(5000);
+    let said = "-- 1\ndepcollect: error: /t/m: its PT_INTERP holds no path that the kernel takes: Exec format error\n";
+    for kind in ["PIE", "EXEC"] {
+        check(&format!("/t/m: {kind}; NEEDED libA.so; INTERP /{long}"), &["list", "/t/m"], said);
+        check(&format!("/t/m: {kind}; INTERP /{long}"), &["list", "/t/m"], said);
+    }
+    let library =
+        format!("/t/l/libm.so: SONAME libm.so; NEEDED libA.so; INTERP /{long}; RUNPATH /t/l\n/t/l/libA.so:");
+    check(&library, &["list", "/t/l/libm.so"], "\tlibA.so => /t/l/libA.so\n-- 0\n");
+}
+
+#[test]
+fn a_program_with_file_capabilities_is_not_called_setuid() {
+    if !rustix::process::geteuid().is_root() {
+        return crate::need::skip("only root may give a file capabilities");
+    }
+    let bench = Bench::of("/t/m: NEEDED libA.so; RUNPATH $ORIGIN\ncaps /t/m pe");
+    let said = bench.says(&["list", "-v", "--library-path", "/t", "/t/m"]);
+    let note = "note: /t/m: --library-path does not count: it has file capabilities\n";
+    assert!(said.contains(note), "{said}");
+    assert!(said.contains("$ORIGIN: off outside the default directories, because the program is "), "{said}");
+}
+
+#[test]
+fn what_is_preloaded_is_named_with_the_list_that_names_it() {
+    check(
+        "/t/m:\n/etc/ld.so.preload \"libno.so\"",
+        &["list", "/t/m"],
+        "\tstatically linked
+-- 0
+depcollect: warning: /t/m: libno.so: cannot be preloaded (cannot open shared object file): ignored (named in /etc/ld.so.preload)
+",
+    );
+}
+
+#[test]
+fn a_program_below_too_long_a_path_is_not_passed_over() {
+    let bench = Bench::of("/t/m:");
+    let name = "d".repeat(200);
+    let top = bench.dir.path().join("root/t");
+    let program = std::fs::read(top.join("m")).expect("a program");
+    let mut dir = rustix::fd::OwnedFd::from(File::open(top).expect("a directory"));
+    for _ in 0..25 {
+        rustix::fs::mkdirat(&dir, &name, Mode::RWXU).expect("a directory");
+        dir = rustix::fs::openat(&dir, &name, OFlags::DIRECTORY, Mode::empty()).expect("a directory");
+    }
+    let copy = rustix::fs::openat(&dir, "m", OFlags::CREATE | OFlags::WRONLY, Mode::RWXU).expect("a file");
+    File::from(copy).write_all(&program).expect("a copy");
+    let said = bench.says(&["list", "/t"]);
+    let long = format!("/t/{}m", format!("{name}/").repeat(25));
+    let expected = format!(
+        "/t/m:\n\tstatically linked\n-- 2\ndepcollect: error: cannot open `{long}`: File name too long\n\
+        depcollect: read 2 files in directories: 1 program or library\n"
+    );
+    assert_eq!(said, expected);
 }

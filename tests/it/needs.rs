@@ -51,7 +51,7 @@ impl App {
         }
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("depcollect"));
         command.arg(format!("{}:/app", self.dir.path().join("app").display()));
-        command.args(["--mkdir", "/proc", "--mkdir", "/dev"]).args(args).arg(self.dist());
+        command.args(["--mkdir", "/proc", "--mkdir", "/dev"]).args(with_rules(args)).arg(self.dist());
         command.env_remove("LD_LIBRARY_PATH").env_remove("SOURCE_DATE_EPOCH").output().expect("it runs")
     }
 
@@ -76,6 +76,12 @@ impl App {
             assert!(said.contains(works) && !said.contains(fails), "{args:?}: {said}");
         }
     }
+}
+
+/// The rules count unless a test says otherwise.
+fn with_rules<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    let rules: &[&str] = if args.contains(&"--needs") { &[] } else { &["--needs", "auto"] };
+    [rules, args].concat()
 }
 
 const HEADERS: &str = "#include <stdio.h>
@@ -246,7 +252,7 @@ const WORLD: &str = "
 ";
 
 fn said(args: &[&str]) -> String {
-    let words = ["collect", "--dry-run", "--allow-missing"].into_iter().chain(args.iter().copied());
+    let words = ["collect", "--dry-run", "--allow-missing"].into_iter().chain(with_rules(args));
     Bench::of(WORLD).says(&words.chain(["dist"]).collect::<Vec<_>>())
 }
 
@@ -304,7 +310,9 @@ fn rules_can_be_chosen() {
 #[test]
 fn what_an_option_brings_no_rule_brings() {
     let world = format!("{WORLD}/tz: PROG; CALL tzset getpwuid\n/usr/share/zoneinfo/UTC \"TZif2\"\n");
-    let say = |args: &[&str]| Bench::of(&world).says(&[&["--dry-run"], args, &["/tz", "dist"]].concat());
+    let say = |args: &[&str]| {
+        Bench::of(&world).says(&[&["--dry-run", "--needs", "auto"], args, &["/tz", "dist"]].concat())
+    };
     let rules = say(&[]);
     assert!(
         rules.contains("note: tz, because of tzset in /tz: ") && rules.contains("users, because"),
@@ -330,13 +338,13 @@ fn a_library_that_only_the_cache_knows_gets_a_link() {
     let world = "/app: PROG; CALL pthread_exit
 /opt/x/libgcc_s.so.1: SONAME libgcc_s.so.1
 conf: /opt/x";
-    let said = Bench::of(world).says(&["--dry-run", "/app", "dist"]);
+    let said = Bench::of(world).says(&["--dry-run", "--needs", "auto", "/app", "dist"]);
     let expected = ["/lib/x86_64-linux-gnu/libgcc_s.so.1 gccs", "/opt/x/libgcc_s.so.1 gccs"];
     assert_eq!(by_rules(&said), expected, "{said}");
     let link = "/lib/x86_64-linux-gnu/libgcc_s.so.1 -> /opt/x/libgcc_s.so.1 ";
     assert!(said.contains(link) && said.contains("-- 0\n"), "{said}");
     // One that lies where the loader looks without a cache goes first.
     let both = format!("{world}\n/usr/lib/libgcc_s.so.1: SONAME libgcc_s.so.1");
-    let said = Bench::of(&both).says(&["--dry-run", "/app", "dist"]);
+    let said = Bench::of(&both).says(&["--dry-run", "--needs", "auto", "/app", "dist"]);
     assert_eq!(by_rules(&said), ["/usr/lib/libgcc_s.so.1 gccs"], "{said}");
 }

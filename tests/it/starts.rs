@@ -19,11 +19,13 @@ use crate::need;
 
 /// Programs that need more than what the loader opens, and what that is: a part
 /// of the real path, and of what they say.
-const NEED_MORE: [(&str, &str); 12] = [
+const NEED_MORE: [(&str, &str); 14] = [
     ("/usr/lib/jvm/", "could not find libjava.so"),
     ("/usr/bin/apt", "/etc/apt/apt.conf.d"),
     ("/usr/bin/gdb", "Could not find platform independent libraries"),
     ("/usr/bin/groff", "can't find 'DESC' file"),
+    ("/usr/bin/gsettings", "unknown user id"),
+    ("/usr/bin/ssh-keygen", "No user exists for uid 65534"),
     ("/usr/bin/valgrind.bin", "failed to start tool"),
     ("/usr/bin/x86_64-linux-gnu-gcc-ar-12", "liblto_plugin.so"),
     ("/usr/bin/x86_64-linux-gnu-gcc-nm-12", "liblto_plugin.so"),
@@ -90,6 +92,15 @@ fn collect(program: &Path, dist: &Path) -> Output {
         .expect("the binary runs")
 }
 
+fn check(dist: &Path) -> Output {
+    Command::new(assert_cmd::cargo::cargo_bin!("depcollect"))
+        .arg("check")
+        .arg(dist)
+        .env_remove("LD_LIBRARY_PATH")
+        .output()
+        .expect("the binary runs")
+}
+
 /// What went wrong with one program.
 fn difference(program: &Path, scratch: &Path) -> Option<String> {
     let dist = scratch.join("dist");
@@ -99,6 +110,10 @@ fn difference(program: &Path, scratch: &Path) -> Option<String> {
     }
     let here = start_in(Path::new("/"), program, &["--version"]);
     let there = start_in(&dist, program, &["--version"]);
+    let checked = check(&dist);
+    if checked.status.code() != Some(0) {
+        return Some(format!("not passed by check: {}", String::from_utf8_lossy(&checked.stderr)));
+    }
     fs::remove_dir_all(&dist).expect("the tree goes away again");
     let real = program.canonicalize().expect("it is there");
     let said = String::from_utf8_lossy(&there.stderr);

@@ -14,19 +14,19 @@ use crate::need;
 use crate::starts::start_in;
 
 /// A root with the C library of this machine, and what is built into it.
-struct Machine {
-    dir: tempfile::TempDir,
+pub struct Machine {
+    pub dir: tempfile::TempDir,
 }
 
-const LIBC: [&str; 2] = ["lib64/ld-linux-x86-64.so.2", "lib/x86_64-linux-gnu/libc.so.6"];
+pub const LIBC: [&str; 2] = ["lib64/ld-linux-x86-64.so.2", "lib/x86_64-linux-gnu/libc.so.6"];
 
 /// Says which library of a name it has found, by what that returns.
-const ASKS: &str =
+pub const ASKS: &str =
     "int f(void); int printf(const char *, ...); int main(void) { printf(\"%d\\n\", f()); return 0; }";
 
 impl Machine {
     /// `None`: this machine cannot build or enter one.
-    fn new() -> Option<Machine> {
+    pub fn new() -> Option<Machine> {
         let is_able = rustix::process::geteuid().is_root()
             && cfg!(target_arch = "x86_64")
             && Command::new("gcc").arg("--version").output().is_ok();
@@ -45,40 +45,44 @@ impl Machine {
     }
 
     /// A path in the root; what it lies in is made.
-    fn at(&self, path: &str) -> PathBuf {
+    pub fn at(&self, path: &str) -> PathBuf {
         let at = self.dir.path().join("root").join(path.trim_start_matches('/'));
         fs::create_dir_all(at.parent().expect("it lies in something")).expect("a directory");
         at
     }
 
-    fn library(&self, path: &str, soname: &str, returns: u32) {
+    pub fn library(&self, path: &str, soname: &str, returns: u32) {
         let code = format!("int f(void) {{ return {returns}; }}");
         let soname = format!("-Wl,-soname,{soname}");
         self.build(path, &code, &["-shared", "-fPIC", &soname]);
     }
 
     /// Asks the library for its number. The library is given to the linker as a file.
-    fn asks(&self, path: &str, library: &str, flags: &[&str]) {
+    pub fn asks(&self, path: &str, library: &str, flags: &[&str]) {
         let library = self.at(library);
         let mut all = vec![library.to_str().expect("a plain path")];
         all.extend(flags);
         self.build(path, ASKS, &all);
     }
 
-    fn build(&self, path: &str, code: &str, flags: &[&str]) {
+    pub fn build(&self, path: &str, code: &str, flags: &[&str]) {
+        self.build_with("gcc", path, code, flags);
+    }
+
+    pub fn build_with(&self, compiler: &str, path: &str, code: &str, flags: &[&str]) {
         let source = self.dir.path().join("source.c");
         fs::write(&source, code).expect("a source");
         let built =
-            Command::new("gcc").arg("-w").arg(&source).arg("-o").arg(self.at(path)).args(flags).output();
-        let built = built.expect("gcc");
+            Command::new(compiler).arg("-w").arg(&source).arg("-o").arg(self.at(path)).args(flags).output();
+        let built = built.expect("a compiler");
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     }
 
-    fn dist(&self) -> PathBuf {
+    pub fn dist(&self) -> PathBuf {
         self.dir.path().join("dist")
     }
 
-    fn collect(&self, args: &[&str]) -> Output {
+    pub fn collect(&self, args: &[&str]) -> Output {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("depcollect"));
         command.arg("--root").arg(self.dir.path().join("root"));
         command.args(["--mkdir", "/proc", "--mkdir", "/dev"]).args(args).arg(self.dist());
@@ -90,7 +94,7 @@ impl Machine {
     }
 
     /// Collects, starts, and says what the program said.
-    fn says(&self, args: &[&str], program: &str) -> String {
+    pub fn says(&self, args: &[&str], program: &str) -> String {
         let collected = self.collect(args);
         let told = String::from_utf8_lossy(&collected.stderr).into_owned();
         assert_eq!(collected.status.code(), Some(0), "{told}");

@@ -204,3 +204,11 @@ fn a_directory_that_is_no_root_is_named() {
     assert_eq!(text, "depcollect: error: cannot open `/nonexistent`: No such file or directory\n");
     assert_eq!(said.status.code(), Some(2));
 }
+
+#[test]
+fn a_word_that_could_not_be_looked_up_is_not_said_to_be_absent() {
+    let binary = assert_cmd::cargo::cargo_bin!("depcollect");
+    let output = Command::new("sh").args(["-c", "ulimit -n 5 && exec \"$0\" list sh"]).arg(binary).output();
+    let said = String::from_utf8_lossy(&output.expect("a shell").stderr).into_owned();
+    assert_eq!(said, "depcollect: error: cannot open `sh`: Too many open files\n");
+}

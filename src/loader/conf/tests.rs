@@ -115,6 +115,9 @@ fn a_preload_file_names_objects() {
         (b"/a.so", &[b"/a.so"]),
         (b"/a.so /b.so\n/c.so:/d.so\t:\n", &[b"/a.so", b"/b.so", b"/c.so", b"/d.so"]),
         (b"# all\n/a.so # /b.so\n/c.so", &[b"/a.so", b"/c.so"]),
+        (b"/a.so\0x /b.so\n", &[b"/a.so"]),
+        (b"/a.so\0x /b.so\0y", &[b"/a.so", b"/b.so"]),
+        (b"/a.so\0x", &[b"/a.so"]),
         (b"# all\n/a.so # /b.so\n#\n/c.so#x", &[b"/a.so", b"#", b"/c.so#x"]),
     ];
     for &(bytes, expected) in rows {

@@ -21,12 +21,17 @@ impl<'a> Closer<'a> {
         &mut self.sessions[0].1
     }
 
-    /// The baseline first; a level that loads the same files says nothing new.
+    /// The baseline first; a level that loads the same files says nothing new,
+    /// and none is asked where the baseline met nothing that depends on one.
     pub(super) fn close(&mut self, program: &Program) -> Vec<(Option<&'static str>, Closure)> {
         let facts = program.found.facts();
         let known = hwcaps::known_levels(&Target::of(&facts.header, facts.class, facts.order));
-        let mut closures: Vec<(Option<&'static str>, Closure)> = Vec::new();
-        for (level, session) in &mut self.sessions {
+        let (name, baseline) = &mut self.sessions[0];
+        let mut closures = vec![(*name, close(baseline, program))];
+        if !baseline.varies() {
+            return closures;
+        }
+        for (level, session) in &mut self.sessions[1..] {
             if level.is_some_and(|level| !known.contains(&level)) {
                 continue;
             }

@@ -1,14 +1,13 @@
 //! The plan as an image: fitted to the base, merged with what is there, checked
 //! as its loader will see it, and repaired once.
 
-use super::findings::judged;
+use super::base;
 use crate::check::{self, Expected};
-use crate::closure::{Closure, Edge, Files, Object, Session, Settings, close, open_program};
+use crate::closure::{Closure, Edge, Files, Object};
 use crate::finding::Finding;
 use crate::job::{CollectTask, LdCache};
-use crate::path::ImagePath;
 use crate::plan::search::{Around, Unfound, repair};
-use crate::plan::{Conflict, Error, Excluded, Place, Plan, PlanRoot, Sources, Start, Used, kept};
+use crate::plan::{Conflict, Error, Excluded, Place, Plan, PlanRoot, Sources, Start, kept};
 use crate::root::Root;
 
 /// What the tree lies over, and what it was taken from.
@@ -45,7 +44,9 @@ pub(super) fn settle(
         None => expected_of(ground.root, starts, excluded),
         Some(base) => {
             plan.fit(base)?;
-            over_base(plan, starts, excluded, task, ground, base, &mut findings)
+            let over = base::settle(plan, starts, excluded, task, ground, base);
+            findings.extend(over.findings);
+            over.expected
         }
     };
     if task.ld_cache == LdCache::Always {
@@ -58,7 +59,7 @@ pub(super) fn settle(
 }
 
 /// The plan as a root, over what is there.
-fn looked_at<T>(plan: &Plan, ground: &Ground<'_>, look: impl FnOnce(&dyn Root) -> T) -> T {
+pub(super) fn looked_at<T>(plan: &Plan, ground: &Ground<'_>, look: impl FnOnce(&dyn Root) -> T) -> T {
     let below = ground.below();
     look(&PlanRoot::new(plan, Sources { root: ground.root }, &below))
 }
@@ -93,7 +94,7 @@ fn expected_of(root: &dyn Root, starts: &[Start], excluded: &Excluded) -> Vec<Ex
     expected
 }
 
-fn expect(
+pub(super) fn expect(
     root: &dyn Root,
     closure: &Closure,
     program: Vec<u8>,
@@ -115,50 +116,4 @@ pub(super) fn place_of(start: &Start) -> Vec<u8> {
         Place::AsFound => start.closures[0].1.program.clone(),
         Place::Moved(at) | Place::Host { at, .. } | Place::Planned(at) => at.as_bytes().to_vec(),
     }
-}
-
-/// Over a base its own files come first: what the programs find there is left
-/// out of the tree, and they are held to what they find then.
-fn over_base(
-    plan: &mut Plan,
-    starts: &[Start],
-    excluded: &Excluded,
-    task: &CollectTask,
-    ground: &Ground<'_>,
-    base: &dyn Root,
-    findings: &mut Vec<Finding>,
-) -> Vec<Expected> {
-    let mut used = Used::default();
-    let mut expected = Vec::new();
-    {
-        let whole = PlanRoot::new(plan, Sources { root: ground.root }, &[]);
-        let nothing = Plan::default();
-        let layers: [&dyn Root; 2] = [base, &whole];
-        let image = PlanRoot::new(&nothing, Sources { root: ground.root }, &layers);
-        for start in starts {
-            for (level, _) in &start.closures {
-                let levels = level.iter().map(|level| level.as_bytes().to_vec()).collect();
-                let settings = Settings { cwd: b"/".to_vec(), levels: Some(levels), ..Settings::default() };
-                let mut session = Session::new(&image, ground.files, &settings);
-                let Ok(program) = open_program(&mut session, &place_of(start)) else { continue };
-                let closure = close(&mut session, &program);
-                note_used(&mut used, &image, &closure);
-                let said = closure.findings.iter().filter_map(|finding| judged(finding, task.allow_missing));
-                findings.extend(said.filter(|finding| !findings.contains(finding)).collect::<Vec<_>>());
-                expected.push(expect(&image, &closure, place_of(start), *level, excluded).over_base());
-            }
-        }
-    }
-    plan.leave_out(base, &used);
-    expected
-}
-
-fn note_used(used: &mut Used, image: &dyn Root, closure: &Closure) {
-    for object in &closure.objects {
-        used.files.insert(object.found.file.stat.id);
-        for (dir, name, _) in object.found.links.iter() {
-            used.links.insert(ImagePath::from(image.real_path(*dir)).join(name));
-        }
-    }
-    closure.audits.iter().for_each(|audit| note_used(used, image, audit));
 }

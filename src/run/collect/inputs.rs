@@ -13,7 +13,8 @@ use crate::job::{CollectTask, Job, Placed};
 use crate::needs::{self, Want};
 use crate::path::{ImagePath, basename};
 use crate::plan::{Place, Reason};
-use crate::root::{DirId, Opened, Root, resolve};
+use crate::root::dir::DirRoot;
+use crate::root::{DirId, FileId, Opened, Root, resolve};
 use crate::run::inputs;
 use crate::run::problem::{Problem, Where};
 use crate::run::{Scene, words};
@@ -41,9 +42,14 @@ pub(super) struct Inputs {
 /// Scripts whose interpreters are scripts: the kernel stops at the fifth.
 const MOST_SCRIPTS: usize = 5;
 
+/// So many special files are named; of the others there is a count.
+const MOST_NAMED: usize = 3;
+
 impl Inputs {
     pub(super) fn of(job: &Job, task: &CollectTask, scene: &Scene<'_>, session: &mut Session<'_>) -> Inputs {
-        let mut gather = Gather { job, root: scene.root, session, inputs: Inputs::default() };
+        let dist = DirRoot::open(&job.cwd.join(&task.dist)).ok();
+        let dist = dist.and_then(|dist| dist.dir_stat(DirId::TOP).ok()).map(|stat| stat.id);
+        let mut gather = Gather { job, root: scene.root, session, dist, inputs: Inputs::default() };
         for placed in &task.programs {
             gather.program(placed);
         }
@@ -81,7 +87,7 @@ impl Inputs {
     ) {
         let problems = std::mem::take(&mut self.problems);
         let inputs = std::mem::take(self);
-        let mut gather = Gather { job, root: scene.root, session, inputs };
+        let mut gather = Gather { job, root: scene.root, session, dist: None, inputs };
         gather.want(want, reason);
         *self = gather.inputs;
         let unmet = std::mem::replace(&mut self.problems, problems);
@@ -103,6 +109,8 @@ struct Gather<'g, 'a> {
     job: &'g Job,
     root: &'g dyn Root,
     session: &'g mut Session<'a>,
+    /// It may lie in a directory that is taken, and is not taken itself.
+    dist: Option<FileId>,
     inputs: Inputs,
 }
 
@@ -136,8 +144,7 @@ impl Gather<'_, '_> {
         if wanted.is_host {
             return self.host_file(&wanted, Reason::Included { word: placed.word.clone() });
         }
-        let is_glob = wanted.path.iter().any(|b| matches!(b, b'*' | b'?' | b'['));
-        if !is_glob || self.exists(&wanted.path) {
+        if !is_glob(&wanted.path) || self.exists(&wanted.path) {
             return self.included(&wanted, &Reason::Included { word: placed.word.clone() });
         }
         let matches = needs::expand(self.root, &self.session.absolute(&wanted.path));
@@ -270,7 +277,11 @@ impl Gather<'_, '_> {
 
     fn directory(&mut self, wanted: &Wanted, reason: &Reason) {
         let path = self.session.absolute(&wanted.path);
-        match tree::walk(self.root, &path, wanted.dest.as_ref()) {
+        match tree::walk(self.root, &path, wanted.dest.as_ref(), self.dist) {
+            Ok(walked) if tree::is_in_kernel_tree(walked.top.as_bytes()) => {
+                let problem = Problem::new(&path, "include", "what starts a container makes it".into());
+                self.problem(Problem { hint: Some("--mkdir makes an empty one".into()), ..problem });
+            }
             Ok(walked) => self.walked(walked, wanted, reason),
             Err((path, error)) => self.problem(Problem::new(&path, "read", words(&error))),
         }
@@ -288,15 +299,20 @@ impl Gather<'_, '_> {
                 self.inputs.starts.push(Input { program, place: Place::Planned(at), reason, is_module });
             }
         }
-        for (path, what) in walked.skipped {
-            let message = format!("a {what} is not taken along").into_bytes();
-            self.inputs.findings.push(Finding {
-                severity: Severity::Warning,
-                code: "special",
-                subject: path,
-                message,
-                hint: None,
-            });
+        let special = |path: Vec<u8>, message: String| Finding {
+            severity: Severity::Warning,
+            code: "special",
+            subject: path,
+            message: message.into_bytes(),
+            hint: None,
+        };
+        let more = walked.skipped.len().saturating_sub(MOST_NAMED);
+        for (path, what) in walked.skipped.into_iter().take(MOST_NAMED) {
+            self.inputs.findings.push(special(path, format!("a {what} is not taken along")));
+        }
+        if more > 0 {
+            let message = format!("{more} more special files are not taken along");
+            self.inputs.findings.push(special(wanted.path.clone(), message));
         }
         let path = self.session.absolute(wanted.dest.as_ref().map_or(&wanted.path[..], ImagePath::as_bytes));
         let stays = wanted.dest.is_none();
@@ -344,6 +360,12 @@ impl Gather<'_, '_> {
             }
             Some(_) | None => (&word[..], None),
         };
+        let is_word = !src.is_empty() && !src.contains(&b'/') && !is_glob(src);
+        if is_word && !self.exists(src) && self.named(src).is_none() {
+            let cause = "it is neither a file here nor a program in PATH".into();
+            self.problem(Problem::new(src, "find", cause));
+            return None;
+        }
         let is_host = !self.job.is_own_root && !src.starts_with(b"/") && src.contains(&b'/');
         let path = if is_host { src.to_vec() } else { self.in_root(src) };
         let dest = match dest.map(|dest| place(dest, &path)) {
@@ -360,8 +382,11 @@ impl Gather<'_, '_> {
 
     /// A path of the root, absolute. A word without a slash is looked up in PATH.
     fn in_root(&mut self, src: &[u8]) -> Vec<u8> {
-        let found = inputs::in_path(self.job, self.session, src);
-        found.unwrap_or_else(|| self.session.absolute(src))
+        self.named(src).unwrap_or_else(|| self.session.absolute(plain(src)))
+    }
+
+    fn named(&mut self, src: &[u8]) -> Option<Vec<u8>> {
+        inputs::in_path(self.job, self.session, src)
     }
 
     fn exists(&mut self, path: &[u8]) -> bool {
@@ -386,6 +411,18 @@ impl Gather<'_, '_> {
         let subject = subject.to_vec();
         self.inputs.findings.push(Finding { severity: Severity::Error, code, subject, message, hint: None });
     }
+}
+
+/// `./app` is `app`.
+fn plain(path: &[u8]) -> &[u8] {
+    match path {
+        [b'.', b'/', rest @ ..] if !rest.starts_with(b"/") && !rest.is_empty() => plain(rest),
+        path => path,
+    }
+}
+
+fn is_glob(path: &[u8]) -> bool {
+    path.iter().any(|b| matches!(b, b'*' | b'?' | b'['))
 }
 
 /// A trailing slash means into.

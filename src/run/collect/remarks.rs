@@ -17,7 +17,10 @@ pub(super) fn of_plan(root: &dyn Root, task: &CollectTask, plan: &Plan) -> Vec<F
     if task.layout == Layout::AsFound && task.onto.is_none() {
         remarks.extend(form_of_the_top(plan));
     }
-    remarks.extend(no_packages(root, plan));
+    // Of a base its own database tells.
+    if task.onto.is_none() {
+        remarks.extend(no_packages(root, plan));
+    }
     remarks
 }
 

@@ -8,7 +8,7 @@ use crate::closure::Found;
 use crate::needs::Merge;
 use crate::path::{ImagePath, RealPath};
 use crate::plan::{Content, Reason, content_of_open};
-use crate::root::{Access, DirId, ItemKind, Links, Opened, Root, resolve_dir};
+use crate::root::{Access, DirId, FileId, ItemKind, Links, Opened, Root, resolve_dir};
 
 /// Something that is taken as it is, and why.
 #[derive(Debug)]
@@ -72,8 +72,10 @@ pub(super) enum Item {
 }
 
 /// What a directory holds.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Walked {
+    /// Where it really is in the root.
+    pub(super) top: RealPath,
     pub(super) items: Vec<(ImagePath, Item)>,
     pub(super) links: Links,
     /// Places in the image of files that say they are ELF, and their paths in the root.
@@ -84,17 +86,40 @@ pub(super) struct Walked {
 
 type Trouble = (Vec<u8>, io::Error);
 
-/// Everything below a directory of the root, to be at `dest` or where it is.
-pub(super) fn walk(root: &dyn Root, path: &[u8], dest: Option<&ImagePath>) -> Result<Walked, Trouble> {
+/// Whoever starts a container makes these: what is in them is no file.
+const KERNEL_TREES: [&[u8]; 3] = [b"/dev", b"/proc", b"/sys"];
+
+pub(super) fn is_in_kernel_tree(path: &[u8]) -> bool {
+    KERNEL_TREES
+        .iter()
+        .any(|tree| path.strip_prefix(*tree).is_some_and(|rest| matches!(rest, [] | [b'/', ..])))
+}
+
+/// Everything below a directory of the root, to be at `dest` or where it is,
+/// but for the directory `without`.
+pub(super) fn walk(
+    root: &dyn Root,
+    path: &[u8],
+    dest: Option<&ImagePath>,
+    without: Option<FileId>,
+) -> Result<Walked, Trouble> {
     let (dir, links) = resolve_dir(root, DirId::TOP, path).map_err(|error| (path.to_vec(), error))?;
     let at = dest.cloned().unwrap_or_else(|| ImagePath::from(root.real_path(dir)));
     let links = if dest.is_some() { Links::new() } else { links };
-    let mut walked = Walked { links, ..Walked::default() };
+    let top = root.real_path(dir);
+    let mut walked = Walked { top, items: Vec::new(), links, elf: Vec::new(), skipped: Vec::new() };
     let mut waiting = vec![(dir, at)];
     while let Some((dir, at)) = waiting.pop() {
         let real = root.real_path(dir);
         let failed = |error| (real.as_bytes().to_vec(), error);
-        walked.items.push((at.clone(), Item::Dir(root.dir_stat(dir).map_err(failed)?.access())));
+        let stat = root.dir_stat(dir).map_err(failed)?;
+        if without == Some(stat.id) && !walked.items.is_empty() {
+            continue;
+        }
+        walked.items.push((at.clone(), Item::Dir(stat.access())));
+        if is_in_kernel_tree(real.as_bytes()) {
+            continue;
+        }
         for item in root.list(dir).map_err(failed)? {
             let here = at.join(&item.name);
             match item.kind {

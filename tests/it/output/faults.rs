@@ -7,7 +7,7 @@ use super::*;
 use crate::need::skip;
 
 /// Every call that changes something. Each is followed to its last occurrence.
-const WRITES: [&str; 14] = [
+const WRITES: [&str; 15] = [
     "mkdirat",
     "fchmod",
     "fchown",
@@ -15,6 +15,7 @@ const WRITES: [&str; 14] = [
     "copy_file_range",
     "pwrite64",
     "ftruncate",
+    "fallocate",
     "linkat",
     "symlinkat",
     "renameat",
@@ -50,7 +51,7 @@ impl Scene {
         fs::create_dir_all(data.join("sub")).unwrap();
         fs::write(data.join("a"), "one").unwrap();
         fs::hard_link(data.join("a"), data.join("b")).unwrap();
-        fs::write(data.join("sub/c"), vec![7; 70_000]).unwrap();
+        fs::write(data.join("sub/c"), vec![7; 300_000]).unwrap();
         fs::write(data.join("same"), "same").unwrap();
         symlink("a", data.join("l")).unwrap();
         Scene { temp, earlier }

@@ -188,7 +188,7 @@ fn names_may_be_any_bytes() {
     let bad = dist.join("data").join(std::ffi::OsStr::from_bytes(names[0]));
     fs::write(bad, "other").unwrap();
     let output = source.collect(&dist);
-    assert!(told(&output).contains("cannot write `/data/new\\nline`: another file stands there"));
+    assert!(told(&output).contains("cannot write `/data/new\\nline` in DIST: another file stands there"));
 }
 
 #[test]

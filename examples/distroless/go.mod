@@ -1,0 +1,3 @@
+module example/distroless
+
+go 1.19

@@ -1,0 +1,3 @@
+module example/go-hello
+
+go 1.19

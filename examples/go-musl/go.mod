@@ -1,0 +1,3 @@
+module example/go-musl
+
+go 1.19

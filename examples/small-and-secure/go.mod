@@ -1,0 +1,3 @@
+module example/small-and-secure
+
+go 1.19

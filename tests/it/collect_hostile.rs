@@ -1,0 +1,62 @@
+//! Inputs that nobody means well: each is taken, refused or left out, and said.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use crate::cli::Bench;
+
+#[test]
+fn a_tree_inside_what_is_collected_is_not_collected() {
+    let bench = Bench::of("/srv/app/data \"d\"\n");
+    for expected in ["1 file, 1 B, written to root/srv/app/dist", "nothing was changed"] {
+        let said = bench.says(&["collect", "/srv/app", "root/srv/app/dist"]);
+        assert!(said.starts_with("-- 0\n") && said.contains(expected), "{said}");
+    }
+    assert!(!bench.dir.path().join("root/srv/app/dist/srv/app/dist").exists());
+    // But it is refused to write into the very directory.
+    let said = bench.says(&["collect", "/srv/app", "root/srv/app"]);
+    assert!(said.starts_with("-- 2\n") && said.contains("which is to be collected"), "{said}");
+}
+
+#[test]
+fn trees_of_a_kernel_are_not_copied() {
+    let bench = Bench::of("/proc/\n/proc/1 \"x\"\n/dev/fd \"x\"\n/srv/x \"x\"\n");
+    for path in ["/proc", "/proc/1", "/dev", "/srv/../proc"] {
+        let said = bench.says(&["collect", "--include", path, "dist"]);
+        let is_refused = said.contains("what starts a container makes it");
+        assert_eq!(is_refused, path != "/proc/1", "{path}: {said}");
+    }
+    let _ = fs::remove_dir_all(bench.dir.path().join("dist"));
+    let said = bench.says(&["collect", "--include", "/", "all"]);
+    assert!(said.starts_with("-- 0\n"), "{said}");
+    let all = bench.dir.path().join("all");
+    assert!(all.join("srv/x").is_file() && all.join("proc").is_dir());
+    assert_eq!(fs::read_dir(all.join("proc")).unwrap().count(), 0);
+}
+
+#[test]
+fn links_that_go_round_are_taken_as_they_are() {
+    let bench = Bench::of("/srv/l/a -> b\n/srv/l/b -> a\n/srv/l/self -> ../l\n/srv/l/me -> me\n");
+    let said = bench.says(&["collect", "/srv/l", "dist"]);
+    assert!(said.starts_with("-- 0\n") && said.contains("goes round in circles"), "{said}");
+    assert!(said.contains("0 files and 4 links, 0 B, in dist"), "{said}");
+    assert!(bench.dir.path().join("dist/srv/l/me").is_symlink());
+}
+
+#[test]
+fn many_special_files_are_one_line() {
+    let pipes: String = (0..50).map(|n| format!("/srv/p/{n} |\n")).collect();
+    let bench = Bench::of(&pipes);
+    let said = bench.says(&["collect", "/srv/p", "dist"]);
+    assert!(said.contains("/srv/p: 47 more special files are not taken along"), "{said}");
+    assert_eq!(said.matches("special file").count(), 4, "{said}");
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_no_program() {
+    let bench = Bench::of("/srv/x \"x\"\n");
+    symlink("/nowhere", bench.dir.path().join("root/srv/gone")).unwrap();
+    let said = bench.says(&["collect", "/srv/gone", "dist"]);
+    assert!(said.starts_with("-- 2\n") && said.contains("cannot open `/srv/gone`: No such file"), "{said}");
+    assert!(!bench.dir.path().join("dist").exists());
+}
