@@ -75,12 +75,16 @@ fn programs(binary: &str, dir: &Path, programs: &[&str]) {
     run(&words(&[binary, "-q"], &[&again]));
     let written = Written::of(Path::new(&again));
     // What we have made is nobody else's to copy.
-    let from_root = written.leaves.iter().map(|leaf| format!("/{leaf}"));
-    let leaves: Vec<String> = from_root.filter(|path| Path::new(path).symlink_metadata().is_ok()).collect();
+    let is_in_root = |leaf: &&String| Path::new("/").join(leaf).symlink_metadata().is_ok();
+    let leaves: Vec<String> = written.leaves.iter().filter(is_in_root).cloned().collect();
     let (cp, loops, lddtree, dracut) = (to("cp"), to("loop"), to("lddtree"), to("dracut"));
     let mut rivals = vec![
-        Rival::with_all("`cp -a --parents`", &["cp", "-a", "--parents", "-t", &cp], &leaves)
-            .on(Ground::Empty(cp.into())),
+        Rival::with_all(
+            "`cp -a --parents`",
+            &["env", "-C", "/", "cp", "-a", "--parents", "-t", &cp],
+            &leaves,
+        )
+        .on(Ground::Empty(cp.into())),
         rival("depcollect", words(&[binary, "-q"], &[&ours]), Ground::Nothing(ours.clone().into())),
         rival("the same again", words(&[binary, "-q"], &[&again]), Ground::AsItIs),
         rival(
