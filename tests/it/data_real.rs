@@ -109,9 +109,10 @@ fn this_machine_has_a_locale() {
     is_whole(&root, &locale::wanted(&root, &[b"C.UTF-8".to_vec()], Asked::Typed));
 }
 
+/// Its status is 1 if it only warns, as it does of the locale POSIX.
 fn locale_def(args: &[&str]) -> bool {
-    let done = Command::new("localedef").args(args).output();
-    done.is_ok_and(|output| output.status.success())
+    let done = Command::new("localedef").arg("--force").args(args).output();
+    done.is_ok_and(|output| matches!(output.status.code(), Some(0 | 1)))
 }
 
 /// An archive of glibc's own with two locales in it, and one of them as a directory.
@@ -123,7 +124,7 @@ fn packed() -> Option<(Vec<u8>, tempfile::TempDir)> {
     let made = locale_def(&[&prefix, "-i", "POSIX", "-f", "ANSI_X3.4-1968", "xx"])
         && locale_def(&[&prefix, "-i", "de_DE", "-f", "ISO-8859-15", "de_DE.ISO-8859-15"])
         && locale_def(&["--no-archive", "-i", "de_DE", "-f", "ISO-8859-15", &to("de_DE")]);
-    let archive = made.then(|| fs::read(to("usr/lib/locale/locale-archive")).unwrap());
+    let archive = fs::read(to("usr/lib/locale/locale-archive")).ok().filter(|_| made);
     archive.map(|archive| (archive, temp))
 }
 
