@@ -70,7 +70,10 @@ fn lay_over(dist: &Path, base: &Path) -> io::Result<()> {
                 if meta.is_symlink() {
                     symlink(fs::read_link(&from)?, &to)?;
                 } else {
-                    fs::copy(&from, &to)?;
+                    // By another process: a file that a child of another thread's still
+                    // has open for writing cannot be started.
+                    let copied = Command::new("cp").arg("-p").arg(&from).arg(&to).status()?;
+                    assert!(copied.success(), "cp {from:?}");
                 }
             }
         }
