@@ -7,6 +7,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "what is read here is the test's own roots")]
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -98,15 +99,31 @@ impl Foreign {
     fn put_aside(&self, files: &[Vec<u8>]) {
         fs::create_dir_all(self.at(ASIDE)).expect("a directory");
         fs::write(self.at(CONF), [ASIDE, b"\n"].concat()).expect("a configuration");
-        let moved: Vec<&[u8]> =
-            files.iter().map(|path| &path[..]).filter(|path| is_one_of(path, &MOVED)).collect();
+        let moved: BTreeSet<Vec<u8>> = files
+            .iter()
+            .filter(|path| is_one_of(path, &MOVED))
+            .flat_map(|path| self.with_links(path))
+            .collect();
+        let moved: Vec<Vec<u8>> = moved.into_iter().collect();
         fs::write(self.at(ORIGINS), moved.join(&b'\n')).expect("a list");
         for path in moved {
-            fs::rename(self.at(path), self.at(&aside(path))).expect("a library can be moved");
+            fs::rename(self.at(&path), self.at(&aside(&path))).expect("a library can be moved");
         }
         for path in files.iter().filter(|path| is_one_of(path, &COPIED)) {
             fs::copy(self.at(path), self.at(&aside(path))).expect("a copy");
         }
+    }
+
+    /// A file and the links beside it that lead to it: ldconfig removes those
+    /// that lead nowhere, for good.
+    fn with_links(&self, path: &[u8]) -> Vec<Vec<u8>> {
+        let dir = path.strip_suffix(basename(path)).expect("a path ends in its name");
+        let beside =
+            fs::read_dir(self.at(dir)).expect("a directory").flatten().map(|entry| entry.file_name());
+        let beside = beside.map(|name| [dir, name.as_bytes()].concat());
+        let leads_here =
+            |other: &Vec<u8>| fs::canonicalize(self.at(other)).ok() == fs::canonicalize(self.at(path)).ok();
+        beside.filter(leads_here).collect()
     }
 
     /// A cache that was written by us, for a program that finds its library by
