@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use depcollect::cli::{self, Usage};
+use depcollect::cli::{self, Meant, Usage};
+use depcollect::finding::Exit;
 use depcollect::run::{self, Failure};
 
 fn main() -> ExitCode {
@@ -11,14 +12,21 @@ fn main() -> ExitCode {
     let mut stdout = std::io::stdout().lock();
     // Not locked: a worker that panics has to be able to say so.
     let mut stderr = std::io::stderr();
-    let job = match cli {
-        Ok(cli) => cli::job(cli).map_err(Failure::Usage),
+    let meant = match cli {
+        Ok(cli) => cli::meant(cli).map_err(Failure::Usage),
         Err(error) => match Usage::of(&error) {
             Some(usage) => Err(Failure::Usage(usage)),
             None => return help(&error),
         },
     };
-    match job.and_then(|job| run::run(&job, &mut stdout, &mut stderr)) {
+    let done = meant.and_then(|meant| match meant {
+        Meant::Job(job) => run::run(&job, &mut stdout, &mut stderr),
+        Meant::Page(page) => {
+            let written = stdout.write_all(&page).and_then(|()| stdout.flush());
+            written.map(|()| Exit::Fine).map_err(Failure::Output)
+        }
+    });
+    match done {
         Ok(exit) => ExitCode::from(exit.status()),
         // Whoever read us has what he wanted.
         Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,

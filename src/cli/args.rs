@@ -5,32 +5,77 @@ use std::path::PathBuf;
 
 use super::collecting::{CHECK_EXAMPLES, COLLECT_EXAMPLES, Check, Collect};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
-/// Says what the dynamic loader would open, without running anything.
+/// The words of a call, the command first.
 #[derive(Debug, Parser)]
-#[command(name = "depcollect", version, max_term_width = 100)]
+#[command(name = "depcollect", version, about = ABOUT, long_about = LONG_ABOUT, max_term_width = 100)]
+#[command(override_usage = FORMS, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
 
+/// The whole of it, for pages about it: `collect` needs no word of its own.
+#[derive(Debug, Parser)]
+#[command(name = "depcollect", version, about = ABOUT, long_about = LONG_ABOUT)]
+#[command(args_conflicts_with_subcommands = true, override_usage = FORMS, after_help = EXAMPLES)]
+pub(super) struct Whole {
+    #[command(flatten)]
+    collect: Collect,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const ABOUT: &str = "Copies programs with all that they load into a tree for an image";
+
+const LONG_ABOUT: &str = "Copies programs with all that they load into a tree that works as the root of an image, \
+                          proves that it does, and says what the dynamic loader would open, glibc's or musl's, on \
+                          any architecture. It never runs what it looks at.";
+
+const FORMS: &str = "depcollect [OPTIONS] PROGRAM[:DEST]... DIST
+       depcollect COMMAND [OPTIONS] ...";
+
+const EXAMPLES: &str = "Examples:
+  depcollect /usr/local/bin/app /dist             into a tree for `FROM scratch`
+  depcollect /usr/bin/curl --ca-certs --user /dist
+  depcollect list /usr/bin/git                    what ldd would say
+  depcollect check /dist                          whether a tree works as /
+
+`depcollect collect --help` tells the options of the main form.";
+
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub enum Command {
+    /// Copy programs with all they load into a tree (the word `collect` may be left out).
+    #[command(after_help = COLLECT_EXAMPLES)]
+    Collect(Box<Collect>),
     /// List what the loader opens for a program, as ldd does, but without running it.
     #[command(after_help = LIST_EXAMPLES)]
     List(List),
     /// Tell who asks for a library, and by which chain.
     #[command(after_help = WHY_EXAMPLES)]
     Why(Why),
-    /// Copy programs with all they load into a tree that works as the root of an
-    /// image. The word `collect` may be left out.
-    #[command(after_help = COLLECT_EXAMPLES)]
-    Collect(Box<Collect>),
     /// Tell whether a tree is loadable as `/`.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
+    /// Print a manual page: of depcollect, or of one of its commands.
+    #[command(after_help = MAN_EXAMPLES)]
+    Man(Man),
+    /// Print what makes a shell complete the words of a command line.
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions(Completions),
 }
+
+const MAN_EXAMPLES: &str = "Examples:
+  depcollect man | man -l -
+  depcollect man list >/usr/local/share/man/man1/depcollect-list.1";
+
+const COMPLETIONS_EXAMPLES: &str = "Examples:
+  depcollect completions bash >/etc/bash_completion.d/depcollect
+  depcollect completions zsh >/usr/local/share/zsh/site-functions/_depcollect
+  depcollect completions fish >~/.config/fish/completions/depcollect.fish";
 
 const LIST_EXAMPLES: &str = "Examples:
   depcollect list /usr/bin/git
@@ -42,6 +87,20 @@ const LIST_EXAMPLES: &str = "Examples:
 const WHY_EXAMPLES: &str = "Examples:
   depcollect why /usr/bin/git libz.so.1
   depcollect why --all /usr/bin/curl libcrypto.so.3";
+
+#[derive(Debug, Args)]
+pub struct Man {
+    /// The command; the page of depcollect itself if none is named.
+    #[arg(value_name = "COMMAND", value_parser = ["collect", "list", "why", "check", "man", "completions"])]
+    pub command: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell.
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: Shell,
+}
 
 #[derive(Debug, Args)]
 pub struct List {

@@ -13,15 +13,25 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::args::{self, Cli, Command, Search};
-use super::{Usage, collecting};
+use super::{Usage, collecting, pages};
 use crate::job::{Colours, Format, Job, LEVELS, Levels, LibraryPath, ListTask, Task};
 
 /// Where a foreign root has its programs.
 const USUAL_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// What the words ask for.
+#[derive(Debug)]
+pub enum Meant {
+    Job(Box<Job>),
+    /// A text about the command line itself.
+    Page(Vec<u8>),
+}
+
 /// What is to be done.
-pub fn job(cli: Cli) -> Result<Job, Usage> {
+pub fn meant(cli: Cli) -> Result<Meant, Usage> {
     let (task, search, output) = match cli.command {
+        Command::Man(man) => return Ok(Meant::Page(pages::manual(man.command.as_deref()))),
+        Command::Completions(asked) => return Ok(Meant::Page(pages::completions(asked.shell))),
         Command::List(list) => {
             let format = format_of(&list)?;
             let files = list.files.into_iter().map(OsString::into_vec).collect();
@@ -79,7 +89,7 @@ pub fn job(cli: Cli) -> Result<Job, Usage> {
         is_watched: std::io::stderr().is_terminal(),
         threads,
     };
-    Ok(job)
+    Ok(Meant::Job(Box::new(job)))
 }
 
 /// The programs of `--from`: one a line.

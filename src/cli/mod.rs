@@ -1,10 +1,11 @@
-//! Arguments twice: `args` is what was typed, `job` is what it means. The
+//! Arguments twice: `args` is what was typed, `meaning` is what it means. The
 //! environment and the working directory are read here and nowhere else.
 
 mod args;
 mod collecting;
 mod cpu;
 mod meaning;
+mod pages;
 mod usage;
 mod words;
 
@@ -12,7 +13,7 @@ use clap::Parser;
 
 pub use args::Cli;
 pub use cpu::this_machine;
-pub use meaning::job;
+pub use meaning::{Meant, meant};
 pub use usage::Usage;
 
 /// The arguments of this process, or what clap says of them.

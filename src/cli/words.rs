@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-const COMMANDS: [&str; 5] = ["collect", "list", "why", "check", "help"];
+const COMMANDS: [&str; 7] = ["collect", "list", "why", "check", "completions", "man", "help"];
 
 /// Options whose value is the next word. A test compares them with clap's.
 const VALUED: [&str; 20] = [

@@ -37,6 +37,7 @@ mod need;
 mod needrules;
 mod needs;
 mod output;
+mod pages;
 mod paths;
 mod place;
 mod plancase;
