@@ -20,6 +20,7 @@ mod collect_same;
 mod containers;
 mod data;
 mod data_real;
+mod dependencies;
 mod elf;
 mod foreign;
 mod garble;
