@@ -92,12 +92,12 @@ pub struct Contents {
     #[arg(long)]
     pub nsswitch: bool,
 
-    /// What programs open at run time: take what is small and certain and name the
-    /// rest, name all of it, or do nothing (the default, as long as the rules are young).
-    #[arg(long, value_enum, default_value_t = Needs::Off, value_name = "WHEN")]
+    /// What programs open at run time, as far as a rule knows it: take what is small and
+    /// certain and name the rest, name all of it, or do nothing.
+    #[arg(long, value_enum, default_value_t = Needs::Auto, value_name = "WHEN")]
     pub needs: Needs,
 
-    /// Take what this rule wants, if a program sets it off.
+    /// Take what this rule wants too, if a program sets it off.
     #[arg(long, value_name = "RULE")]
     pub with: Vec<OsString>,
 

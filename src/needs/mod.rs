@@ -7,6 +7,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use self::rules::Action;
 use crate::finding::{Finding, Severity};
 use crate::root::Access;
 
@@ -107,6 +108,19 @@ impl Asked {
         match self {
             Asked::Typed => Severity::Error,
             Asked::Rule => Severity::Warning,
+        }
+    }
+}
+
+impl Need {
+    /// What changes whether it is taken along.
+    pub fn option(&self) -> String {
+        let is_rule = || rules::all().iter().any(|rule| rule.id == self.rule);
+        match self.action {
+            Action::Suggest => self.cure.clone(),
+            Action::Collect if is_rule() => format!("--without {}", self.rule),
+            // What files say themselves is no rule of the table.
+            Action::Collect => "--dlopen none".into(),
         }
     }
 }

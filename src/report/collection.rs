@@ -4,6 +4,7 @@ use super::edges::size;
 use super::escape::escaped;
 use super::findings::note;
 use super::json_writer::Writer;
+use super::needs::{Needed, for_run_time, one_need};
 use super::plan::{origin, reason, reason_id};
 use super::style::Style;
 use crate::finding::Finding;
@@ -16,7 +17,10 @@ use crate::plan::{Content, Entry, Node, Plan, Source};
 pub struct Collection<'a> {
     pub dist: &'a [u8],
     pub programs: Vec<Program>,
+    pub needs: Vec<Needed<'a>>,
     pub plan: &'a Plan,
+    /// There is no base that it was made for.
+    pub is_for_scratch: bool,
     /// `None`: a dry run.
     pub written: Option<Written>,
     /// What the image starts, if that is one thing.
@@ -50,6 +54,9 @@ pub struct Written {
 pub fn collection(out: &mut String, collection: &Collection<'_>, verbose: bool, style: Style) {
     for program in &collection.programs {
         note(out, &one_program(program), style);
+    }
+    if let Some(line) = for_run_time(&collection.needs, collection.plan, collection.is_for_scratch) {
+        note(out, &line, style);
     }
     let counts = Counts::of(collection.plan);
     if verbose {
@@ -155,6 +162,8 @@ pub fn collection_json(collection: &Collection<'_>, findings: &[Finding], status
                 w.key("hwcaps").array(&program.levels, |w, level| w.str(level));
             });
         });
+        w.key("needs")
+            .array(&collection.needs, |w, needed| w.object(|w| one_need(w, needed, collection.plan)));
         w.key("entries").array(collection.plan.entries(), |w, (at, entry)| {
             w.object(|w| one_entry(w, collection.plan, at, entry));
         });

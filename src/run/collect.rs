@@ -11,7 +11,7 @@ use self::closing::Closer;
 use self::findings::of_starts;
 use self::image::Ground;
 use self::inputs::{Input, Inputs};
-use self::needs::Gathered;
+use self::needs::{Gathered, Satisfied};
 use self::planning::plan_of;
 use self::tree::{Piece, What};
 use super::problem::Problem;
@@ -44,8 +44,7 @@ pub(super) fn collect(
     scene: &Scene<'_>,
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
-    let mut log =
-        Log { entry: None, job, task, streams, findings: Vec::new(), paste: Vec::new(), exit: Exit::Fine };
+    let mut log = Log { job, task, streams, findings: Vec::new(), paste: Vec::new(), exit: Exit::Fine };
     let mut closer = Closer::new(scene);
     let mut inputs = Inputs::of(job, task, scene, closer.session());
     log.problems(&inputs.problems);
@@ -54,11 +53,13 @@ pub(super) fn collect(
     let mut starts: Vec<Start> = inputs.starts.iter().map(|input| start_of(&mut closer, input)).collect();
     let mut gathered =
         Gathered { closer: &mut closer, inputs: &mut inputs, starts: &mut starts, excluded: &excluded };
-    match needs::satisfy(job, task, scene, &mut gathered) {
-        Ok(findings) => inputs.findings.extend(findings),
-        Err(refusal) => log.problems(&[Problem::of_refusal(refusal)]),
-    }
-    log.add(inputs.findings.clone());
+    let mut needs = needs::satisfy(job, task, scene, &mut gathered).unwrap_or_else(|refusal| {
+        log.problems(&[Problem::of_refusal(refusal)]);
+        Satisfied::default()
+    });
+    log.add(std::mem::take(&mut inputs.findings));
+    log.add(std::mem::take(&mut needs.findings));
+    log.add(needs.suggestions());
     log.add(of_starts(scene.root, &starts, &excluded, task.allow_missing));
 
     // Everything is known; nothing was written, and nothing is if something is wrong.
@@ -66,10 +67,14 @@ pub(super) fn collect(
         Ok(plan) => plan,
         Err(error) => return log.cannot_plan(&error),
     };
-    let mut programs = programs_of(scene.root, &starts, &excluded);
-    log.entry = entry_of(&starts, &inputs.pieces);
+    let mut told = Told {
+        programs: programs_of(scene.root, &starts, &excluded),
+        entry: entry_of(&starts, &inputs.pieces),
+        starts: &starts,
+        needs: &needs,
+    };
     if log.exit != Exit::Fine {
-        return log.refuse(programs, &plan);
+        return log.refuse(told, &plan);
     }
     let dist = Dist::of(job, task, &sources_of(job, &plan))?;
     let below = Below { dist: dist.earlier()?, base: base_of(job, task)? };
@@ -78,15 +83,15 @@ pub(super) fn collect(
         Err(error) => return log.cannot_plan(&error),
     }
     if log.exit != Exit::Fine {
-        return log.refuse(programs, &plan);
+        return log.refuse(told, &plan);
     }
     if below.base.is_some() {
-        note_base(&mut programs, scene.root, &starts, &excluded, &plan);
+        note_base(&mut told.programs, scene.root, &starts, &excluded, &plan);
     }
     log.add(remarks::of_plan(scene.root, task, &plan));
     if task.dry_run {
         log.show(&plan)?;
-        return log.end(programs, &plan, None);
+        return log.end(told, &plan, None);
     }
     log.progress(&plan);
     let options = Options { force: task.force, epoch: task.epoch, threads: (job.threads)() };
@@ -95,7 +100,7 @@ pub(super) fn collect(
     let done = done?;
     log.add(dropped(&done));
     let written = Written { files: done.files_written, bytes: done.bytes_written, unchanged: done.unchanged };
-    log.end(programs, &plan, Some(written))
+    log.end(told, &plan, Some(written))
 }
 
 /// Where the tree goes. Until it is written nobody else may write there.
@@ -271,9 +276,16 @@ struct Log<'l, 'w> {
     findings: Vec<Finding>,
     /// Lines for a Dockerfile.
     paste: Vec<Vec<u8>>,
+    exit: Exit,
+}
+
+/// What there is to tell about a tree, beside the tree itself.
+struct Told<'t> {
+    programs: Vec<Collected>,
     /// What the image starts, if that is one thing.
     entry: Option<Vec<u8>>,
-    exit: Exit,
+    starts: &'t [Start],
+    needs: &'t Satisfied,
 }
 
 impl Log<'_, '_> {
@@ -359,24 +371,21 @@ impl Log<'_, '_> {
     }
 
     /// Something is wrong: what would have been written is of interest to nobody.
-    fn refuse(&mut self, programs: Vec<Collected>, plan: &Plan) -> Result<Exit, Failure> {
+    fn refuse(&mut self, told: Told<'_>, plan: &Plan) -> Result<Exit, Failure> {
         if self.task.json {
-            return self.end(programs, plan, None);
+            return self.end(told, plan, None);
         }
         self.say("depcollect: nothing was written\n");
         Ok(self.exit)
     }
 
-    fn end(
-        &mut self,
-        programs: Vec<Collected>,
-        plan: &Plan,
-        written: Option<Written>,
-    ) -> Result<Exit, Failure> {
+    fn end(&mut self, told: Told<'_>, plan: &Plan, written: Option<Written>) -> Result<Exit, Failure> {
         let dist = self.task.dist.as_os_str().as_bytes();
         let lines = self.paste.clone();
-        let entry = self.entry.clone();
-        let collection = Collection { dist, programs, plan, written, entry, lines };
+        let needs = needs::in_plan(plan, told.starts, told.needs);
+        let Told { programs, entry, .. } = told;
+        let is_for_scratch = self.task.onto.is_none();
+        let collection = Collection { dist, programs, needs, plan, is_for_scratch, written, entry, lines };
         if self.task.json {
             let text = report::collection_json(&collection, &self.findings, self.exit.status());
             self.streams.out.write_all(text.as_bytes()).map_err(Failure::Output)?;

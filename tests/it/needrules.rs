@@ -188,12 +188,12 @@ fn a_note_says_what_is_opened() {
 fn what_a_note_requires_has_to_be_there() {
     let world = "/app: PROG; DLOPEN [{\"soname\":[\"liba.so\",\"libb.so\"],\"priority\":\"required\"}]\n\
                  /bad: PROG; DLOPEN [{\"soname\"\n";
-    let said = Bench::of(world).says(&["--needs", "auto", "/app", "dist"]);
+    let said = Bench::of(world).says(&["/app", "dist"]);
     let words = "error: dlopen: /app opens it by dlopen: the root has no liba.so, nor libb.so\nhint: ";
     assert!(said.contains(words) && said.contains("-- 1\n"), "{said}");
-    let said = Bench::of(world).says(&["--needs", "auto", "/app", "--dlopen", "none", "dist"]);
+    let said = Bench::of(world).says(&["/app", "--dlopen", "none", "dist"]);
     assert!(said.contains("-- 0\n"), "{said}");
-    let said = Bench::of(world).says(&["--needs", "auto", "/bad", "dist"]);
+    let said = Bench::of(world).says(&["/bad", "dist"]);
     assert!(said.contains("-- 0\n"), "{said}");
     assert!(said.contains("warning: dlopen: /bad: its .note.dlopen is no list in JSON\n"), "{said}");
 }

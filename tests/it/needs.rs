@@ -51,7 +51,7 @@ impl App {
         }
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("depcollect"));
         command.arg(format!("{}:/app", self.dir.path().join("app").display()));
-        command.args(["--mkdir", "/proc", "--mkdir", "/dev"]).args(with_rules(args)).arg(self.dist());
+        command.args(["--mkdir", "/proc", "--mkdir", "/dev"]).args(args).arg(self.dist());
         command.env_remove("LD_LIBRARY_PATH").env_remove("SOURCE_DATE_EPOCH").output().expect("it runs")
     }
 
@@ -76,12 +76,6 @@ impl App {
             assert!(said.contains(works) && !said.contains(fails), "{args:?}: {said}");
         }
     }
-}
-
-/// The rules count unless a test says otherwise.
-fn with_rules<'a>(args: &[&'a str]) -> Vec<&'a str> {
-    let rules: &[&str] = if args.contains(&"--needs") { &[] } else { &["--needs", "auto"] };
-    [rules, args].concat()
 }
 
 const HEADERS: &str = "#include <stdio.h>
@@ -174,11 +168,9 @@ fn text_is_not_converted_by_a_program_that_names_no_character_set() {
         &["/usr/lib/x86_64-linux-gnu/gconv"]
     );
     let told = String::from_utf8(app.collect(&["--dry-run"]).stderr).unwrap();
-    assert!(
-        told.contains("gconv-all, because of iconv_open in ") && told.contains("`--with gconv-all`"),
-        "{told}"
-    );
-    assert!(!told.contains("taken along: gconv"), "{told}");
+    let line =
+        "note: gconv-all: only `--with gconv-all` takes it along; without it: iconv_open: Invalid argument\n";
+    assert!(told.contains(line) && !told.contains("for run time"), "{told}");
 }
 
 #[test]
@@ -252,7 +244,7 @@ const WORLD: &str = "
 ";
 
 fn said(args: &[&str]) -> String {
-    let words = ["collect", "--dry-run", "--allow-missing"].into_iter().chain(with_rules(args));
+    let words = ["collect", "--dry-run", "--allow-missing"].into_iter().chain(args.iter().copied());
     Bench::of(WORLD).says(&words.chain(["dist"]).collect::<Vec<_>>())
 }
 
@@ -280,6 +272,10 @@ fn a_rule_is_set_off_by_what_it_names() {
     assert_eq!(by_rules(&all), expected, "{all}");
     assert!(all.contains("gccs, because of pthread_exit in /lib/x86_64-linux-gnu/libk.so.1"), "{all}");
     assert!(all.contains("libbad.so: left out: "), "{all}");
+    // libssl is what a rule is set off by, and what another one's module loads.
+    let line = "depcollect: for run time: 5 files, ";
+    let rules = ", by the rules gccs, users, tmp, openssl, sasl2; COPY over a base replaces its /etc/group, /etc/passwd\n";
+    assert!(all.contains(line) && all.contains(rules), "{all}");
     // A library asks for groups: that is not the program's own concern.
     let plain = said(&["/plain"]);
     assert_eq!(by_rules(&plain), ["/lib/x86_64-linux-gnu/libgcc_s.so.1 gccs", "/tmp/ tmp"], "{plain}");
@@ -310,14 +306,11 @@ fn rules_can_be_chosen() {
 #[test]
 fn what_an_option_brings_no_rule_brings() {
     let world = format!("{WORLD}/tz: PROG; CALL tzset getpwuid\n/usr/share/zoneinfo/UTC \"TZif2\"\n");
-    let say = |args: &[&str]| {
-        Bench::of(&world).says(&[&["--dry-run", "--needs", "auto"], args, &["/tz", "dist"]].concat())
-    };
+    let say = |args: &[&str]| Bench::of(&world).says(&[&["--dry-run"], args, &["/tz", "dist"]].concat());
     let rules = say(&[]);
-    assert!(
-        rules.contains("note: tz, because of tzset in /tz: ") && rules.contains("users, because"),
-        "{rules}"
-    );
+    let line =
+        "note: tz: only `--tz` takes it along; without it: another time zone than UTC is taken for UTC\n";
+    assert!(rules.contains(line) && rules.contains("users, because"), "{rules}");
     let options = say(&["--tz=UTC", "--user"]);
     assert!(options.contains("-- 0\n") && !options.contains("because of"), "{options}");
 }
@@ -338,13 +331,13 @@ fn a_library_that_only_the_cache_knows_gets_a_link() {
     let world = "/app: PROG; CALL pthread_exit
 /opt/x/libgcc_s.so.1: SONAME libgcc_s.so.1
 conf: /opt/x";
-    let said = Bench::of(world).says(&["--dry-run", "--needs", "auto", "/app", "dist"]);
+    let said = Bench::of(world).says(&["--dry-run", "/app", "dist"]);
     let expected = ["/lib/x86_64-linux-gnu/libgcc_s.so.1 gccs", "/opt/x/libgcc_s.so.1 gccs"];
     assert_eq!(by_rules(&said), expected, "{said}");
     let link = "/lib/x86_64-linux-gnu/libgcc_s.so.1 -> /opt/x/libgcc_s.so.1 ";
     assert!(said.contains(link) && said.contains("-- 0\n"), "{said}");
     // One that lies where the loader looks without a cache goes first.
     let both = format!("{world}\n/usr/lib/libgcc_s.so.1: SONAME libgcc_s.so.1");
-    let said = Bench::of(&both).says(&["--dry-run", "--needs", "auto", "/app", "dist"]);
+    let said = Bench::of(&both).says(&["--dry-run", "/app", "dist"]);
     assert_eq!(by_rules(&said), ["/usr/lib/libgcc_s.so.1 gccs"], "{said}");
 }

@@ -21,7 +21,13 @@ const LAYERS: [(&str, &[&str]); 17] = [
     ("plan", &["bytes", "closure", "elf", "finding", "intern", "job", "loader", "needs", "path", "root"]),
     ("check", &["bytes", "closure", "elf", "finding", "intern", "loader", "path", "plan", "root"]),
     ("output", &["bytes", "escape", "intern", "needs", "path", "plan", "root"]),
-    ("report", &["check", "closure", "elf", "escape", "finding", "intern", "loader", "path", "plan", "root"]),
+    (
+        "report",
+        &[
+            "check", "closure", "elf", "escape", "finding", "intern", "loader", "needs", "path", "plan",
+            "root",
+        ],
+    ),
     ("cli", &["job", "loader"]),
     (
         "run",

@@ -1,15 +1,20 @@
 //! What programs open at run time, taken along: rules, and the closures of the
 //! modules that they bring, until there is nothing new.
 
+use std::collections::BTreeSet;
+
 use super::closing::Closer;
 use super::findings::of_starts;
 use super::inputs::Inputs;
 use super::start_of;
 use crate::finding::{Finding, Severity};
 use crate::job::{CollectTask, Job};
-use crate::needs::rules::{self, Action, Data, Take};
+use crate::needs::rules::Action;
 use crate::needs::{Engine, Need, Refusal, Want};
-use crate::plan::{Excluded, Reason, Start};
+use crate::path::ImagePath;
+use crate::plan::{Entry, Excluded, Node, Plan, Reason, Start};
+use crate::report::Needed;
+use crate::root::FileId;
 use crate::run::Scene;
 
 /// A module brings modules, and those bring others: no chain of them is longer.
@@ -23,19 +28,28 @@ pub(super) struct Gathered<'g, 'a> {
     pub(super) excluded: &'g Excluded,
 }
 
-/// Adds to what is gathered, and says what was added and what was not.
+/// What came of the rules.
+#[derive(Debug, Default)]
+pub(super) struct Satisfied {
+    /// What they want is gathered.
+    pub(super) taken: Vec<Need>,
+    /// It is left where it is.
+    pub(super) suggested: Vec<Need>,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Adds to what is gathered, until nothing of it needs more.
 pub(super) fn satisfy(
     job: &Job,
     task: &CollectTask,
     scene: &Scene<'_>,
     gathered: &mut Gathered<'_, '_>,
-) -> Result<Vec<Finding>, Refusal> {
+) -> Result<Satisfied, Refusal> {
     let mut engine = Engine::new(task.needs.clone(), given(task))?;
-    let mut said = Vec::new();
+    let mut satisfied = Satisfied::default();
     if engine.is_idle() {
-        return Ok(said);
+        return Ok(satisfied);
     }
-    let mut taken = Vec::new();
     let mut next = 0;
     for _ in 0..MOST_ROUNDS {
         let first = next;
@@ -45,54 +59,34 @@ pub(super) fn satisfy(
         }
         for at in first..next {
             for need in needs_of(&mut engine, gathered, at) {
-                match need.action {
-                    Action::Suggest if need.wanted.wants.is_empty() => said.extend(need.wanted.findings),
-                    Action::Suggest => said.push(suggestion(need)),
-                    Action::Collect => {
-                        let rule = need.rule;
-                        if take(job, scene, gathered, need, &mut said) && !taken.contains(&rule) {
-                            taken.push(rule);
-                        }
-                    }
+                satisfied.add(job, scene, gathered, need);
+            }
+        }
+        close_new(scene, gathered, &mut satisfied.findings);
+    }
+    satisfied.findings.extend(task.needs.with.iter().filter_map(|id| engine.unasked(id)));
+    Ok(satisfied)
+}
+
+impl Satisfied {
+    fn add(&mut self, job: &Job, scene: &Scene<'_>, gathered: &mut Gathered<'_, '_>, mut need: Need) {
+        let has_wants = !need.wanted.wants.is_empty();
+        match need.action {
+            Action::Suggest if has_wants => self.suggested.push(need),
+            Action::Suggest => self.findings.extend(need.wanted.findings),
+            Action::Collect => {
+                self.findings.append(&mut need.wanted.findings);
+                if take(job, scene, gathered, &mut need) {
+                    self.taken.push(need);
                 }
             }
         }
-        close_new(scene, gathered, &mut said);
     }
-    said.extend(task.needs.with.iter().filter_map(|id| engine.unasked(id)));
-    said.extend(summary(&taken));
-    said.extend(hides_base(task, &taken));
-    Ok(said)
-}
 
-/// One line: the entries say more.
-fn summary(taken: &[&str]) -> Option<Finding> {
-    let note = |message: String, hint: &str| Finding {
-        severity: Severity::Note,
-        code: "needs",
-        subject: b"opened at run time".to_vec(),
-        message: message.into_bytes(),
-        hint: Some(hint.as_bytes().to_vec()),
-    };
-    let hint = "`-v` says which files, and why; `--without RULE` leaves them out";
-    (!taken.is_empty()).then(|| note(format!("taken along by the rules {}", taken.join(", ")), hint))
-}
-
-/// Who copies a tree over a base replaces what the base has there.
-fn hides_base(task: &CollectTask, taken: &[&str]) -> Option<Finding> {
-    let is_generated = |rule: &&str| {
-        let rule = rules::all().iter().find(|one| one.id == *rule);
-        let hides = |take: &Take| matches!(take, Take::Data(Data::Users | Data::Nsswitch));
-        rule.is_some_and(|rule| rule.takes.iter().any(hides))
-    };
-    let hiding = taken.iter().copied().filter(is_generated).collect::<Vec<_>>().join(", ");
-    (task.onto.is_none() && !hiding.is_empty()).then(|| Finding {
-        severity: Severity::Note,
-        code: "hides-base",
-        subject: hiding.into_bytes(),
-        message: b"files of /etc are made: COPY over a base replaces its own".to_vec(),
-        hint: Some(b"FROM scratch has none; for a base, --onto BASE keeps them".to_vec()),
-    })
+    /// A line for each that is left where it is.
+    pub(super) fn suggestions(&self) -> Vec<Finding> {
+        self.suggested.iter().map(suggestion).collect()
+    }
 }
 
 /// The data options that were typed.
@@ -117,17 +111,10 @@ fn needs_of(engine: &mut Engine, gathered: &mut Gathered<'_, '_>, at: usize) -> 
 }
 
 /// Whether something of it was left to be taken.
-fn take(
-    job: &Job,
-    scene: &Scene<'_>,
-    gathered: &mut Gathered<'_, '_>,
-    need: Need,
-    said: &mut Vec<Finding>,
-) -> bool {
-    let reason = Reason::Need { rule: need.rule.into(), trigger: need.trigger };
-    said.extend(need.wanted.findings);
+fn take(job: &Job, scene: &Scene<'_>, gathered: &mut Gathered<'_, '_>, need: &mut Need) -> bool {
+    let reason = reason_of(need);
     let mut is_taken = false;
-    for want in need.wanted.wants {
+    for want in std::mem::take(&mut need.wanted.wants) {
         let is_wanted = |at: &[u8]| !gathered.excluded.has_path(at) && !gathered.inputs.placed_at(at);
         if is_wanted(place_of(&want)) {
             gathered.inputs.need(job, scene, gathered.closer.session(), want, &reason);
@@ -135,6 +122,10 @@ fn take(
         }
     }
     is_taken
+}
+
+fn reason_of(need: &Need) -> Reason {
+    Reason::Need { rule: need.rule.into(), trigger: need.trigger.clone() }
 }
 
 fn place_of(want: &Want) -> &[u8] {
@@ -147,14 +138,40 @@ fn place_of(want: &Want) -> &[u8] {
     }
 }
 
-fn suggestion(need: Need) -> Finding {
+fn suggestion(need: &Need) -> Finding {
     let message = match &need.prevents[..] {
-        "" => "not taken along".to_owned(),
-        prevents => format!("not taken along; without it: {prevents}"),
+        "" => format!("only `{}` takes it along", need.cure),
+        prevents => format!("only `{}` takes it along; without it: {prevents}", need.cure),
     };
-    let subject = [need.rule.as_bytes(), b", because of ", &need.trigger].concat();
-    let hint = Some(format!("`{}` takes it along", need.cure).into_bytes());
-    Finding { severity: Severity::Note, code: "suggest", subject, message: message.into_bytes(), hint }
+    let (subject, message) = (need.rule.into(), message.into_bytes());
+    Finding { severity: Severity::Note, code: "suggest", subject, message, hint: None }
+}
+
+/// What of the plan is there for each need, beside what is there without it.
+pub(super) fn in_plan<'p>(plan: &'p Plan, starts: &[Start], satisfied: &'p Satisfied) -> Vec<Needed<'p>> {
+    let files = |wanted: &dyn Fn(&Reason) -> bool| -> BTreeSet<FileId> {
+        let starts = starts.iter().filter(|start| wanted(&start.reason));
+        let closures = starts.flat_map(|start| &start.closures).flat_map(|(_, closure)| &closure.objects);
+        closures.map(|object| object.found.file.stat.id).collect()
+    };
+    let others = files(&|reason| !matches!(reason, Reason::Need { .. }));
+    let needed = |need: &'p Need| {
+        let own_reason = reason_of(need);
+        let loaded = files(&|reason| *reason == own_reason);
+        let is_loaded = |entry: &Entry| match &entry.node {
+            Node::File(id) => plan
+                .content(*id)
+                .source
+                .identity()
+                .is_some_and(|id| loaded.contains(&id) && !others.contains(&id)),
+            Node::Dir(_) | Node::Link(_) => false,
+        };
+        let entries = plan.entries();
+        let is_own =
+            |(_, entry): &(&ImagePath, &Entry)| entry.reasons.contains(&own_reason) || is_loaded(entry);
+        Needed { need, entries: entries.filter(is_own).collect() }
+    };
+    satisfied.taken.iter().chain(&satisfied.suggested).map(needed).collect()
 }
 
 /// The closures of new modules. One that would not load is left out again: the
