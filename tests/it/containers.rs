@@ -174,7 +174,7 @@ const EXAMPLES: [Example; 13] = [
     },
 ];
 
-struct Engine {
+pub struct Engine {
     dir: PathBuf,
 }
 
@@ -191,7 +191,7 @@ impl Engine {
         self.command(args).output().expect("docker.io is installed")
     }
 
-    fn must(&self, args: &[&str]) -> Result<String, String> {
+    pub fn must(&self, args: &[&str]) -> Result<String, String> {
         let output = self.docker(args);
         if output.status.success() {
             Ok(text(&output))
@@ -355,7 +355,7 @@ fn told(readme: &str, image: &str) -> Option<f64> {
     row.split_once(" MB |")?.0.parse().ok()
 }
 
-fn engine() -> Option<Engine> {
+pub fn engine() -> Option<Engine> {
     let dir = std::env::var_os("DEPCOLLECT_ENGINE");
     if dir.is_none() {
         need::skip("no container engine: set DEPCOLLECT_ENGINE");

@@ -46,6 +46,7 @@ mod random;
 mod rng;
 mod roots;
 mod rows;
+mod shipped;
 mod shrink;
 mod starts;
 mod sweep;
