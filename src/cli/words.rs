@@ -4,6 +4,8 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+use crate::slip::distance;
+
 const COMMANDS: [&str; 7] = ["collect", "list", "why", "check", "completions", "man", "help"];
 
 /// Options whose value is the next word. A test compares them with clap's.
@@ -47,24 +49,11 @@ pub(super) fn with_command(mut args: Vec<OsString>) -> Vec<OsString> {
 
 /// The command that a word is likely meant to be.
 pub(super) fn nearest(word: &str) -> Option<&'static str> {
-    let near =
-        |command: &&&str| command.starts_with(&word[..word.len().min(1)]) && distance(command, word) <= 2;
+    let near = |command: &&&str| {
+        let is_short = distance(command.as_bytes(), word.as_bytes()) <= 2;
+        command.starts_with(&word[..word.len().min(1)]) && is_short
+    };
     COMMANDS.iter().filter(|_| word.is_ascii()).find(near).copied()
-}
-
-/// How many letters are to be changed, put in or taken away.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.bytes().enumerate() {
-        let mut above = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.bytes().enumerate() {
-            let swapped = above + usize::from(from != to);
-            above = row[j + 1];
-            row[j + 1] = swapped.min(above + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 fn first_word(args: &[OsString]) -> Option<usize> {

@@ -6,18 +6,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which data flows; a module uses itself and what is listed.
-const LAYERS: [(&str, &[&str]); 17] = [
+const LAYERS: [(&str, &[&str]); 18] = [
     ("bytes", &[]),
     ("escape", &[]),
     ("finding", &[]),
     ("intern", &[]),
     ("job", &[]),
     ("path", &[]),
+    ("slip", &[]),
     ("elf", &["bytes"]),
     ("root", &["bytes", "intern", "path"]),
     ("loader", &["bytes", "elf", "intern", "path"]),
     ("closure", &["bytes", "elf", "finding", "intern", "loader", "path", "root"]),
-    ("needs", &["bytes", "closure", "elf", "finding", "intern", "job", "loader", "path", "root"]),
+    ("needs", &["bytes", "closure", "elf", "finding", "intern", "job", "loader", "path", "root", "slip"]),
     ("plan", &["bytes", "closure", "elf", "finding", "intern", "job", "loader", "needs", "path", "root"]),
     ("check", &["bytes", "closure", "elf", "finding", "intern", "loader", "path", "plan", "root"]),
     ("output", &["bytes", "escape", "intern", "needs", "path", "plan", "root"]),
@@ -28,7 +29,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
             "root",
         ],
     ),
-    ("cli", &["job", "loader"]),
+    ("cli", &["job", "loader", "slip"]),
     (
         "run",
         &[

@@ -1,6 +1,7 @@
 //! What may have been meant by a name that is none.
 
 use crate::path::basename;
+use crate::slip::distance;
 
 /// So many are suggested.
 const MOST: usize = 3;
@@ -42,21 +43,6 @@ fn plain(name: &[u8]) -> Vec<u8> {
     name.to_ascii_lowercase().into_iter().map(|b| if b == b' ' || b == b'-' { b'_' } else { b }).collect()
 }
 
-/// Characters to be changed, added or removed (Levenshtein).
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut corner = i;
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = corner + usize::from(x != y);
-            corner = row[j + 1];
-            row[j + 1] = change.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +76,5 @@ mod tests {
             assert_eq!(String::from_utf8(near.join(&b' ')).unwrap(), expected, "{typed}");
         }
         assert_eq!(nearest(&[b'a'; 5000], &names), Vec::<&[u8]>::new());
-        assert_eq!(distance(b"kitten", b"sitting"), 3);
     }
 }
