@@ -80,8 +80,9 @@ pub fn has_loader(musl: bool) -> bool {
 impl Bench {
     fn new() -> Result<Bench, String> {
         let place = memory_dir().unwrap_or_else(std::env::temp_dir);
-        let dir =
-            tempfile::Builder::new().prefix("depcollect-").tempdir_in(place).map_err(|e| e.to_string())?;
+        clear_up(&place);
+        let prefix = format!("{PREFIX}{}-", std::process::id());
+        let dir = tempfile::Builder::new().prefix(&prefix).tempdir_in(place).map_err(|e| e.to_string())?;
         let helper = dir.path().join("judge_helper");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/judge_helper.c");
         let compiler = Command::new("cc").args(["-static", "-O1", "-o"]).arg(&helper).arg(source).output();
@@ -142,6 +143,22 @@ impl Bench {
             command.env("LD_TRACE_LOADED_OBJECTS", "1");
         }
         command
+    }
+}
+
+const PREFIX: &str = "depcollect-";
+
+/// Nothing drops a bench, as it lives to the end: what runs that are over have
+/// left is removed by the next one. A name says whose it is.
+fn clear_up(place: &Path) {
+    let Ok(entries) = fs::read_dir(place) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let pid = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once('-')).map(|(pid, _)| pid);
+        if pid.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists()) {
+            // Another run may be at it too.
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -218,4 +235,19 @@ fn without_address(line: &str) -> &str {
         Some(at) if line.ends_with(')') => &line[..at],
         _ => line,
     }
+}
+
+#[test]
+fn what_a_run_has_left_the_next_one_removes() {
+    let place = tempfile::tempdir().expect("a directory");
+    let mut over = Command::new("true").spawn().expect("a process");
+    over.wait().expect("it ends");
+    let here = std::process::id();
+    let names =
+        [format!("depcollect-{}-a", over.id()), format!("depcollect-{here}-b"), "depcollect-c".to_owned()];
+    for name in &names {
+        fs::create_dir_all(place.path().join(name).join("tree")).expect("a directory");
+    }
+    clear_up(place.path());
+    assert_eq!(names.map(|name| place.path().join(name).exists()), [false, true, true]);
 }
