@@ -90,13 +90,18 @@ impl<'a> PlanRoot<'a> {
         let top = Place {
             at: ImagePath::top(),
             parent: DirId::TOP,
-            planned: vec![ImagePath::top()],
+            planned: std::iter::once(ImagePath::top()).chain(self.detours_to(&ImagePath::top())).collect(),
             below: (0..self.below.len()).map(|layer| (layer, DirId::TOP)).collect(),
         };
         let mut places = Places::default();
         places.known.insert(ImagePath::top(), DirId::TOP);
         places.list.push(Arc::new(top));
         self.places = Mutex::new(places);
+    }
+
+    /// Directories of the plan that lie there and not at their own places.
+    fn detours_to(&self, at: &ImagePath) -> impl Iterator<Item = ImagePath> {
+        self.detours.iter().filter(move |(_, lands)| lands == at).map(|(from, _)| from.clone())
     }
 
     fn places(&self) -> MutexGuard<'_, Places> {
@@ -140,8 +145,7 @@ impl<'a> PlanRoot<'a> {
         let is_dir = |at: &ImagePath| matches!(self.plan.get(at), Some(Entry { node: Node::Dir(_), .. }));
         let mut planned: Vec<ImagePath> =
             place.planned.iter().map(|dir| dir.join(name)).filter(is_dir).collect();
-        let here = |detour: &&(ImagePath, ImagePath)| detour.1 == at;
-        planned.extend(self.detours.iter().filter(here).map(|(from, _)| from.clone()));
+        planned.extend(self.detours_to(&at));
         let below = self.dirs_below(place, name);
         let mut places = self.places();
         // Another thread may have been here meanwhile.

@@ -33,6 +33,7 @@ mod ldcache;
 mod ldconfig;
 mod ldrows;
 mod ldtree;
+mod lookups;
 mod model;
 mod need;
 mod needrules;

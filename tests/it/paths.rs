@@ -44,7 +44,7 @@ fn paths_lead_where_the_kernel_leads() {
 }
 
 #[derive(Debug, Clone)]
-enum Tree {
+pub enum Tree {
     Dir,
     File,
     Link(Vec<u8>),
@@ -52,13 +52,13 @@ enum Tree {
 }
 
 /// What stands at each path; parents come before their children.
-struct Forest {
-    entries: BTreeMap<Vec<u8>, Tree>,
+pub struct Forest {
+    pub entries: BTreeMap<Vec<u8>, Tree>,
     dirs: Vec<Vec<u8>>,
 }
 
 impl Forest {
-    fn random(rng: &mut Rng) -> Forest {
+    pub fn random(rng: &mut Rng) -> Forest {
         let mut forest = Forest { entries: BTreeMap::new(), dirs: vec![Vec::new()] };
         for _ in 0..rng.between(4, 24) {
             let path = forest.random_place(rng);
@@ -109,7 +109,7 @@ impl Forest {
         target
     }
 
-    fn random_path(&self, rng: &mut Rng) -> Vec<u8> {
+    pub fn random_path(&self, rng: &mut Rng) -> Vec<u8> {
         match rng.below(40) {
             0 => Vec::new(),
             // Around the longest path there may be.
@@ -162,7 +162,7 @@ impl Forest {
         }
     }
 
-    fn show(&self) -> String {
+    pub fn show(&self) -> String {
         let line = |(path, what): (&Vec<u8>, &Tree)| {
             let what = match what {
                 Tree::Link(target) => format!("-> {}", target.escape_ascii()),
@@ -204,7 +204,7 @@ enum Difference {
 }
 
 /// Where a path led, in terms that both roots share.
-type Answer = Result<(Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>), Errno>;
+pub type Answer = Result<(Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>), Errno>;
 
 impl Planted {
     fn new(forest: &Forest, round: usize) -> Planted {
@@ -310,14 +310,14 @@ fn expect<T: PartialEq + std::fmt::Debug + ?Sized>(
     Err(Difference::Found(format!("{what} differ:\n  {left:?}\n  {right:?}")))
 }
 
-fn answer(root: &dyn Root, resolved: &io::Result<Resolved>) -> Answer {
+pub fn answer(root: &dyn Root, resolved: &io::Result<Resolved>) -> Answer {
     match resolved {
         Ok(found) => Ok((found.real_path(root).as_bytes().to_vec(), links(root, &found.links))),
         Err(error) => Err(Errno::from_io_error(error).unwrap()),
     }
 }
 
-fn dir_answer(root: &dyn Root, found: io::Result<(DirId, Links)>) -> Answer {
+pub fn dir_answer(root: &dyn Root, found: io::Result<(DirId, Links)>) -> Answer {
     match found {
         Ok((dir, passed)) => Ok((root.real_path(dir).as_bytes().to_vec(), links(root, &passed))),
         Err(error) => Err(Errno::from_io_error(&error).unwrap()),
@@ -331,7 +331,7 @@ fn links(root: &dyn Root, links: &Links) -> Vec<(Vec<u8>, Vec<u8>)> {
     links.iter().map(at).collect()
 }
 
-fn has_long_name(path: &[u8]) -> bool {
+pub fn has_long_name(path: &[u8]) -> bool {
     path.split(|&b| b == b'/').any(|name| name.len() > 255)
 }
 
@@ -341,7 +341,7 @@ fn host(top: &Path, path: &[u8]) -> PathBuf {
 }
 
 /// Marsaglia's xorshift: the same forests on every machine.
-struct Rng(u64);
+pub struct Rng(pub u64);
 
 impl Rng {
     fn next(&mut self) -> u64 {
