@@ -15,6 +15,7 @@ use depcollect::root::dir::open_host_file;
 use depcollect::root::mem::MemRoot;
 use depcollect::root::{Access, DirId, Opened, Root, resolve};
 
+mod changing;
 mod dir;
 mod faults;
 mod places;
