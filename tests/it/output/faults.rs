@@ -109,7 +109,7 @@ impl Scene {
         dump(&there).lines().skip(1).collect::<Vec<_>>().join("\n")
     }
 
-    /// Every fault at every place. `check` gets what was before and what a
+    /// A fault at every place, with `DEPCOLLECT_FULL=1` each at each. `check` gets what was before and what a
     /// whole run makes.
     fn faults(&self, calls: &[&str], faults: &[&str], check: impl Fn(&str, &Output, &str, &str)) {
         self.prepare();
@@ -118,11 +118,12 @@ impl Scene {
         let whole = self.dump();
         for call in calls {
             for n in 1..=self.count(call) {
-                let fault = faults[n % faults.len()];
-                self.prepare();
-                let inject = format!("{call}:{fault}:when={n}");
-                let output = self.run_with(&inject);
-                check(&inject, &output, &before, &whole);
+                for fault in faults_at(n, faults) {
+                    self.prepare();
+                    let inject = format!("{call}:{fault}:when={n}");
+                    let output = self.run_with(&inject);
+                    check(&inject, &output, &before, &whole);
+                }
             }
         }
     }
