@@ -7,6 +7,8 @@ use crate::plan::{Entry, Node, Plan, Reason, Source};
 
 /// Paths up to here are padded, so that the rest stands in columns.
 const WIDEST: usize = 56;
+/// Of a size.
+const WEIGHT: usize = 7;
 /// So many reasons of one entry are shown; `-v` shows all.
 const MOST_REASONS: usize = 2;
 
@@ -19,7 +21,10 @@ pub fn plan(out: &mut String, plan: &Plan, verbose: bool) {
         .collect();
     let wide = lines.iter().map(|(place, ..)| place.chars().count()).max().unwrap_or(0).min(WIDEST);
     for (place, weight, reasons) in lines {
-        out.push_str(&format!("{place:wide$}  {weight:>7}  {reasons}\n"));
+        // A longer path takes the room of its size, if it has none, as links do.
+        let least = if weight.is_empty() { 0 } else { weight.len() + 2 };
+        let room = (wide + 2 + WEIGHT).saturating_sub(place.chars().count()).max(least);
+        out.push_str(&format!("{place}{weight:>room$}  {reasons}\n"));
     }
 }
 

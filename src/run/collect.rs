@@ -23,8 +23,8 @@ use crate::output::{self, Options};
 use crate::path::{ImagePath, dirname};
 use crate::plan::{self, Excluded, Glob, Plan, Reason, Source, Sources, Start, kept};
 use crate::report::{self, Collected, Collection, Style, Written};
-use crate::root::Root;
 use crate::root::dir::DirRoot;
+use crate::root::{DirId, Root, resolve};
 
 mod base;
 mod closing;
@@ -69,7 +69,7 @@ pub(super) fn collect(
     };
     let mut told = Told {
         programs: programs_of(scene.root, &starts, &excluded),
-        entry: entry_of(&starts, &inputs.pieces),
+        entry: entry_of(scene.root, &starts, &inputs.pieces),
         starts: &starts,
         needs: &needs,
     };
@@ -217,7 +217,7 @@ fn start_of(closer: &mut Closer<'_>, input: &Input) -> Start {
 }
 
 /// The one program or script that was named, by its path in the image.
-fn entry_of(starts: &[Start], pieces: &[Piece]) -> Option<Vec<u8>> {
+fn entry_of(root: &dyn Root, starts: &[Start], pieces: &[Piece]) -> Option<Vec<u8>> {
     let started = starts.iter().filter(|start| start.reason == Reason::Program).map(image::place_of);
     let script = |piece: &Piece| match &piece.what {
         What::File { path, dest, .. } if piece.reason == Reason::Program => {
@@ -231,7 +231,13 @@ fn entry_of(starts: &[Start], pieces: &[Piece]) -> Option<Vec<u8>> {
         | What::Link { .. } => None,
     };
     let mut named = started.chain(pieces.iter().filter_map(script));
-    named.next().filter(|_| named.next().is_none())
+    named.next().filter(|_| named.next().is_none()).map(|path| plainly(root, path))
+}
+
+/// Without `.`, `//` and `..`. What climbs is the file that it leads to.
+fn plainly(root: &dyn Root, path: Vec<u8>) -> Vec<u8> {
+    let real = || resolve(root, DirId::TOP, &path).ok().map(|found| ImagePath::from(found.real_path(root)));
+    ImagePath::parse(&path).or_else(real).map_or_else(|| path.clone(), |at| at.as_bytes().to_vec())
 }
 
 /// Those that somebody named, with how much each brings.
@@ -325,14 +331,18 @@ impl Log<'_, '_> {
 
     fn add(&mut self, findings: Vec<Finding>) {
         let lowest = if self.job.quiet { Severity::Error } else { Severity::Note };
-        for finding in findings {
+        let mut findings = findings.into_iter().peekable();
+        while let Some(finding) = findings.next() {
             if finding.code == PASTE {
                 self.paste.push(finding.message);
                 continue;
             }
             if finding.severity >= lowest && !self.task.json {
+                // What cures several is said once, behind the last of them.
+                let is_told = findings.peek().is_some_and(|next| next.hint == finding.hint);
+                let hint = finding.hint.clone().filter(|_| !is_told);
                 let mut text = String::new();
-                report::finding(&mut text, None, &finding, self.style());
+                report::finding(&mut text, None, &Finding { hint, ..finding.clone() }, self.style());
                 self.say(&text);
             }
             self.exit = self.exit.and(Exit::of(std::slice::from_ref(&finding)));

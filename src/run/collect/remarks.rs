@@ -103,16 +103,16 @@ fn form_of_the_top(plan: &Plan) -> Option<Finding> {
         some_of(plan.usr_tops().filter(move |(_, entry)| wanted(&entry.node)).map(|(at, _)| at))
     };
     if let Some(names) = tops(|node| matches!(node, Node::Link(_))) {
-        let message =
-            "links into usr, as in the root: COPY over a base where they are directories fails there";
-        let hint = "FROM scratch takes either form; for a base, --layout split or --onto BASE";
-        return Some(note("layout", &names, message, Some(hint)));
+        return Some(note("layout", &names, LINKS_AT_THE_TOP, None));
     }
     let names = tops(|node| matches!(node, Node::Dir(_)))?;
-    let message = "directories, as in the root: COPY over a base where they are links into usr fails there";
-    let hint = "FROM scratch takes either form; for a base, --layout merged or --onto BASE";
-    Some(note("layout", &names, message, Some(hint)))
+    Some(note("layout", &names, DIRS_AT_THE_TOP, None))
 }
+
+const LINKS_AT_THE_TOP: &str =
+    "COPY onto a base that has a directory there, not a link into usr, needs --layout split or --onto BASE";
+const DIRS_AT_THE_TOP: &str =
+    "COPY onto a base that has a link into usr there, not a directory, needs --layout merged or --onto BASE";
 
 /// T21: a scanner finds no package in a tree without a database, and says so by silence.
 fn no_packages(root: &dyn Root, plan: &Plan) -> Option<Finding> {
@@ -129,9 +129,7 @@ fn no_packages(root: &dyn Root, plan: &Plan) -> Option<Finding> {
         entry.reasons.iter().any(|why| matches!(why, Reason::Library { .. } | Reason::Loader { .. }))
     });
     (has_library && !has_one).then(|| {
-        let message =
-            "not in the tree: a scanner finds no packages in the image, which is not the same as no faults";
-        note("packages", database.as_bytes(), message, None)
+        note("packages", database.as_bytes(), "not in the tree: to a scanner the image has no packages", None)
     })
 }
 
