@@ -21,7 +21,7 @@ use crate::job::{CollectTask, Job, Output};
 use crate::needs::PASTE;
 use crate::output::{self, Options};
 use crate::path::{ImagePath, dirname};
-use crate::plan::{self, Excluded, Glob, Plan, Reason, Source, Sources, Start, kept};
+use crate::plan::{self, Excluded, Plan, Reason, Source, Sources, Start, kept};
 use crate::report::{self, Collected, Collection, Style, Written};
 use crate::root::dir::DirRoot;
 use crate::root::{DirId, Root, resolve};
@@ -33,6 +33,7 @@ mod findings;
 mod image;
 mod inputs;
 mod needs;
+mod outside;
 mod planning;
 mod remarks;
 mod script;
@@ -49,7 +50,7 @@ pub(super) fn collect(
     let mut inputs = Inputs::of(job, task, scene, closer.session());
     log.problems(&inputs.problems);
 
-    let excluded = Excluded { globs: task.exclude.iter().map(|glob| Glob::new(glob)).collect() };
+    let excluded = inputs.excluded.clone();
     let mut starts: Vec<Start> = inputs.starts.iter().map(|input| start_of(&mut closer, input)).collect();
     let mut gathered =
         Gathered { closer: &mut closer, inputs: &mut inputs, starts: &mut starts, excluded: &excluded };

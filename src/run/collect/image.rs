@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::job::{CollectTask, LdCache};
 use crate::plan::search::{Around, Unfound, repair};
 use crate::plan::{Conflict, Error, Excluded, Place, Plan, PlanRoot, Sources, Start, kept};
-use crate::root::Root;
+use crate::root::{DirId, Root, resolve_dir};
 
 /// What the tree lies over, and what it was taken from.
 pub(super) struct Ground<'a> {
@@ -54,8 +54,17 @@ pub(super) fn settle(
         findings.extend(repair(plan, &all, &ground.around())?);
     }
     findings.extend(checked(plan, &expected, task, ground)?);
-    findings.extend(looked_at(plan, ground, |image| check::links(plan, image)));
+    let links = looked_at(plan, ground, |image| check::links(plan, image));
+    findings.extend(links.into_iter().map(|link| with_cure(ground.root, link)));
     Ok(findings)
+}
+
+/// Where the root has a directory at the end of a link, that may be all that is missing.
+fn with_cure(root: &dyn Root, link: Finding) -> Finding {
+    let dir = if link.code == "dangling" { resolve_dir(root, DirId::TOP, &link.subject).ok() } else { None };
+    let Some((dir, _)) = dir else { return link };
+    let path = root.real_path(dir);
+    Finding { hint: Some([b"--include ", path.as_bytes(), b" takes the directory along"].concat()), ..link }
 }
 
 /// The plan as a root, over what is there.

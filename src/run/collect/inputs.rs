@@ -5,14 +5,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::tree::{self, Piece, What};
-use super::{data, script};
+use super::{data, outside, script};
 use crate::closure::{NotAProgram, Program, Seen, Session, open_program};
 use crate::elf::Kind;
 use crate::finding::{Finding, Severity};
 use crate::job::{CollectTask, Job, Placed};
 use crate::needs::{self, Want};
 use crate::path::{ImagePath, basename};
-use crate::plan::{Place, Reason};
+use crate::plan::{Excluded, Glob, Place, Reason};
 use crate::root::dir::DirRoot;
 use crate::root::{DirId, FileId, Opened, Root, resolve};
 use crate::run::inputs;
@@ -37,6 +37,7 @@ pub(super) struct Inputs {
     pub(super) findings: Vec<Finding>,
     /// What was named and cannot be taken. Exit status 2.
     pub(super) problems: Vec<Problem>,
+    pub(super) excluded: Excluded,
 }
 
 /// Scripts whose interpreters are scripts: the kernel stops at the fifth.
@@ -49,7 +50,9 @@ impl Inputs {
     pub(super) fn of(job: &Job, task: &CollectTask, scene: &Scene<'_>, session: &mut Session<'_>) -> Inputs {
         let dist = DirRoot::open(&job.cwd.join(&task.dist)).ok();
         let dist = dist.and_then(|dist| dist.dir_stat(DirId::TOP).ok()).map(|stat| stat.id);
-        let mut gather = Gather { job, root: scene.root, session, dist, inputs: Inputs::default() };
+        let excluded = Excluded { globs: task.exclude.iter().map(|glob| Glob::new(glob)).collect() };
+        let inputs = Inputs { excluded, ..Inputs::default() };
+        let mut gather = Gather { job, root: scene.root, session, dist, inputs };
         for placed in &task.programs {
             gather.program(placed);
         }
@@ -282,9 +285,21 @@ impl Gather<'_, '_> {
                 let problem = Problem::new(&path, "include", "what starts a container makes it".into());
                 self.problem(Problem { hint: Some("--mkdir makes an empty one".into()), ..problem });
             }
-            Ok(walked) => self.walked(walked, wanted, reason),
+            Ok(walked) => {
+                let outside = self.outside(&walked, wanted, reason);
+                self.walked(walked, wanted, reason);
+                for path in outside {
+                    self.included(&Wanted { path, is_host: false, dest: None }, reason);
+                }
+            }
             Err((path, error)) => self.problem(Problem::new(&path, "read", words(&error))),
         }
+    }
+
+    /// What was named is to work in the image; a rule or an option knows what it wants.
+    fn outside(&self, walked: &tree::Walked, wanted: &Wanted, reason: &Reason) -> Vec<Vec<u8>> {
+        let Reason::Included { .. } = reason else { return Vec::new() };
+        outside::files(self.root, walked, wanted.dest.is_some(), &self.inputs.excluded)
     }
 
     /// What a directory holds: everything as it is, and its ELF files loaded.

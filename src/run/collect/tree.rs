@@ -95,6 +95,11 @@ pub(super) fn is_in_kernel_tree(path: &[u8]) -> bool {
         .any(|tree| path.strip_prefix(*tree).is_some_and(|rest| matches!(rest, [] | [b'/', ..])))
 }
 
+/// What a running system makes, whatever an image holds there.
+pub(super) fn is_mounted(path: &[u8]) -> bool {
+    is_in_kernel_tree(path) || path.starts_with(b"/run/")
+}
+
 /// Everything below a directory of the root, to be at `dest` or where it is,
 /// but for the directory `without`.
 pub(super) fn walk(
