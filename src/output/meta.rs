@@ -20,6 +20,8 @@ const CAPABILITY: &[u8] = b"security.capability";
 pub(super) const MARK: &[u8] = b"user.depcollect";
 
 pub(super) const NO_OWNER: &str = "its owner could not be kept";
+pub(super) const NOT_OURS_TO_GIVE: &str =
+    "it is ours, though another user is to own it: only root can set that, or --output tar";
 const NO_SETID: &str = "setuid and setgid were dropped: its owner could not be kept";
 const NO_CAPABILITY: &str = "its capabilities could not be kept";
 const NO_XATTRS: &str = "its extended attributes could not be kept";
@@ -108,6 +110,12 @@ impl Rights {
             return access;
         }
         Access { mode: access.mode & !self.unkept(access), uid: self.uid, gid: self.gid }
+    }
+
+    /// Somebody is to own it, as a home, who will not. That files become ours is
+    /// known to whoever is not root.
+    pub(super) fn is_owner_lost(&self, access: Access) -> bool {
+        !self.is_root && access.uid != 0 && access.uid != self.uid
     }
 
     /// The bits that mean something else with another owner.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::contents::{Buffers, Here, Scene, compare, each};
+use super::meta::NOT_OURS_TO_GIVE;
 use super::update::STAGE;
 use super::{Failure, tree};
 use crate::needs::Merge;
@@ -204,6 +205,9 @@ impl<'p> Survey<'_, 'p> {
     /// Notes what a directory is to have, if that is not what it has.
     fn dress(&mut self, place: &ImagePath, id: Option<DirId>, dir: Dir) -> Result<(), Failure> {
         let (scene, want) = (self.scene, self.scene.rights.dir(dir.access));
+        if !dir.is_implied && scene.rights.is_owner_lost(dir.access) {
+            self.changes.dropped.push((place.clone(), NOT_OURS_TO_GIVE));
+        }
         let (Some(earlier), Some(id)) = (self.earlier, id) else {
             self.changes.dirs.push(DirWork { place: place.clone(), access: Some(want), had: None });
             return Ok(());

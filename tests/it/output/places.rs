@@ -150,6 +150,32 @@ fn somebody_else_owns_what_he_writes() {
 }
 
 #[test]
+fn a_home_that_only_root_can_give_away_is_told() {
+    if !is_root() {
+        return;
+    }
+    let source = Source::new(&[(b"a", 10)]);
+    let mine = source.path("mine");
+    fs::create_dir(&mine).unwrap();
+    std::os::unix::fs::chown(&mine, Some(NOBODY), Some(NOBODY)).unwrap();
+    let run = |args: &[&str], uid: u32| {
+        let mut command = Command::new(BINARY);
+        command.arg("--root").arg(source.path("root")).args(["--include", "/data", "--user=web:1000"]);
+        told(&command.args(args).current_dir(&mine).uid(uid).gid(uid).output().unwrap())
+    };
+    let line = "depcollect: warning: /home/web: it is ours, though another user is to own it: \
+        only root can set that, or --output tar\n";
+    // Each run says so, also one that finds everything there.
+    for _ in 0..2 {
+        let said = run(&["dist"], NOBODY);
+        assert_eq!(said.matches("/home/web").count(), 1, "{said}");
+        assert!(said.contains(line), "{said}");
+    }
+    let said = [run(&["--output", "tar", "archive"], NOBODY), run(&["other"], 0)];
+    assert!(said.iter().all(|said| !said.contains("/home/web") && said.contains("written to")), "{said:?}");
+}
+
+#[test]
 fn one_run_at_a_time_writes_a_tree() {
     let source = Source::new(&[(b"a", 10)]);
     let dist = source.path("dist");
