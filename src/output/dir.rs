@@ -3,7 +3,9 @@
 //! All or nothing: a tree that is not there is built beside its place and
 //! renamed; one that is there keeps what it held until everything is staged,
 //! and a journal undoes what an error or a kill interrupted. A loss of power
-//! is not covered: nothing waits for the disk.
+//! is not covered: that would take a flush of the whole file system before the
+//! first move and another before the journal goes, and a build that loses its
+//! machine is done again from what was there before it.
 //!
 //! A tree of ours carries the attribute `user.depcollect`. Without it only an
 //! empty directory is written to, unless by `--force`.
