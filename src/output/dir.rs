@@ -7,8 +7,9 @@
 //! first move and another before the journal goes, and a build that loses its
 //! machine is done again from what was there before it.
 //!
-//! A tree of ours carries the attribute `user.depcollect`. Without it only an
-//! empty directory is written to, unless by `--force`.
+//! A tree of ours carries the attribute `user.depcollect`, which says when the
+//! newest source of all its runs was written to. Without it only an empty
+//! directory is written to, unless by `--force`.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -103,7 +104,7 @@ fn claim(tree: Tree, inputs: &[PathBuf], force: bool) -> Result<Tree, Failure> {
         return Err(Failure::refused(&tree.path, "another depcollect is writing it", None));
     }
     update::recover(&tree)?;
-    if !force && !update::is_marked(&tree) && !is_empty(&tree)? {
+    if !force && update::marked(&tree).is_none() && !is_empty(&tree)? {
         let cause = "it holds what depcollect did not write";
         return Err(Failure::refused(&tree.path, cause, Some("--force writes into it nevertheless")));
     }

@@ -157,7 +157,7 @@ fn fill(tree: &Tree, plan: &Plan, sources: Sources<'_>, options: Options) -> Res
     }
     make_dirs(tree, &changes.make)?;
     let mut done = lay(&scene, &changes, &Site { tree, spot: &|put| put.place.clone(), old: tree })?;
-    if !meta::set_mark(&tree.top).map_err(|errno| tree.failed("write", &top, errno))? {
+    if !meta::set_mark(&tree.top, &scene.clock.mark()).map_err(|errno| tree.failed("write", &top, errno))? {
         done.dropped.push((top, meta::NO_MARK));
     }
     dress_dirs(&scene, &changes, &mut done)?;
@@ -184,10 +184,11 @@ pub(super) fn dress_dirs(scene: &Scene<'_>, changes: &Changes<'_>, done: &mut Do
     for work in changes.dirs.iter().rev() {
         signal::go_on()?;
         let name = if work.place.name().is_empty() { b"." } else { work.place.name() };
+        let mtime = scene.clock.dir(&work.place, work.had.as_ref());
         let kept = cursor
             .parent(&work.place)
             .and_then(|dir| open_dir(dir, name))
-            .and_then(|dir| meta::dress_dir(dir.as_fd(), work.access, scene.clock.newest, scene.rights));
+            .and_then(|dir| meta::dress_dir(dir.as_fd(), work.access, mtime, scene.rights));
         if !kept.map_err(|errno| scene.tree.failed("change", &work.place, errno))? {
             done.dropped.push((work.place.clone(), meta::NO_OWNER));
         }

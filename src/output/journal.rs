@@ -37,8 +37,8 @@ pub(super) enum Step {
     Put { place: ImagePath, number: usize, replaces: bool },
     /// A directory that had this gets something else.
     Dress { place: ImagePath, had: Stat },
-    /// The top is marked as a tree of ours.
-    Mark { place: ImagePath },
+    /// The top, which had this mark, gets another. An empty one is none.
+    Mark { place: ImagePath, had: Vec<u8> },
 }
 
 /// The directories that things come from and go to.
@@ -123,10 +123,7 @@ impl Stage {
                 Step::Make { place } => unmake(&mut cursor, place),
                 Step::Put { place, number, replaces } => self.take(&mut cursor, place, *number, *replaces),
                 Step::Dress { .. } => Ok(()),
-                Step::Mark { .. } => {
-                    meta::remove_mark(&tree.top);
-                    Ok(())
-                }
+                Step::Mark { had, .. } => meta::restore_mark(&tree.top, had),
             };
             undone.map_err(|errno| failed(step.place(), errno))?;
         }
@@ -189,7 +186,7 @@ impl Step {
             | Step::Make { place }
             | Step::Put { place, .. }
             | Step::Dress { place, .. }
-            | Step::Mark { place } => place,
+            | Step::Mark { place, .. } => place,
         }
     }
 }
@@ -227,7 +224,7 @@ fn to_bytes(steps: &[Step]) -> Vec<u8> {
         match step {
             Step::Clear { number, .. } => fields(&[b"clear", number.to_string().as_bytes(), place]),
             Step::Make { .. } => fields(&[b"make", place]),
-            Step::Mark { .. } => fields(&[b"mark", place]),
+            Step::Mark { had, .. } => fields(&[b"mark", had, place]),
             Step::Put { number, replaces, .. } => {
                 fields(&[if *replaces { b"over" } else { b"put" }, number.to_string().as_bytes(), place]);
             }
@@ -254,12 +251,11 @@ fn parse(bytes: &[u8]) -> Option<Vec<Step>> {
         if kind == END {
             return fields.next().is_none().then_some(steps);
         }
-        let is_plain = matches!(kind, b"make" | b"mark");
-        let value = if is_plain { "" } else { std::str::from_utf8(fields.next()?).ok()? };
+        let value = if kind == b"make" { "" } else { std::str::from_utf8(fields.next()?).ok()? };
         let place = ImagePath::parse(fields.next()?)?;
         steps.push(match kind {
             b"make" => Step::Make { place },
-            b"mark" => Step::Mark { place },
+            b"mark" => Step::Mark { place, had: value.into() },
             b"clear" => Step::Clear { place, number: value.parse().ok()? },
             b"put" => Step::Put { place, number: value.parse().ok()?, replaces: false },
             b"over" => Step::Put { place, number: value.parse().ok()?, replaces: true },

@@ -8,7 +8,8 @@ use rustix::io::{Errno, retry_on_intr};
 
 use super::Options;
 use super::tree::open_dir;
-use crate::plan::{Content, Plan};
+use crate::path::ImagePath;
+use crate::plan::{Content, Plan, Source};
 use crate::root::{Access, Stat};
 
 const SETUID: u32 = 0o4000;
@@ -49,22 +50,58 @@ pub(super) struct Wanted<'p> {
     pub dropped: Vec<&'static str>,
 }
 
-/// The times of a run.
+/// The times of a run, and of those before it: what several runs make is as new
+/// as the newest of their sources, in whatever order they come.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
     pub newest: (i64, i64),
     epoch: Option<i64>,
+    /// The newest source of all earlier runs. Nothing that they made is newer;
+    /// what is was touched by somebody else, or by a run that was killed.
+    earlier: Option<(i64, i64)>,
 }
 
 impl Clock {
     pub(super) fn new(plan: &Plan, options: Options) -> Clock {
-        let clock = Clock { newest: plan.newest(), epoch: options.epoch };
+        let clock = Clock { newest: plan.newest(), epoch: options.epoch, earlier: None };
         Clock { newest: clock.clamp(clock.newest), ..clock }
+    }
+
+    /// In a tree that says of its earlier runs what they have left in its mark.
+    pub(super) fn after(self, mark: Option<&[u8]>) -> Clock {
+        Clock { earlier: mark.and_then(time_in), ..self }
+    }
+
+    /// Of a directory or link that is made, or was by an earlier run.
+    pub(super) fn again(self, had: Option<(i64, i64)>) -> (i64, i64) {
+        let by_us = had.filter(|had| self.earlier.is_some_and(|earlier| *had <= earlier));
+        by_us.map_or(self.newest, |had| self.clamp(had.max(self.newest)))
+    }
+
+    /// Of the top, in which every run makes something.
+    pub(super) fn top(self) -> (i64, i64) {
+        self.earlier.map_or(self.newest, |earlier| self.clamp(earlier.max(self.newest)))
+    }
+
+    /// Of a directory, by what it is.
+    pub(super) fn dir(self, place: &ImagePath, had: Option<&Stat>) -> (i64, i64) {
+        if *place == ImagePath::top() { self.top() } else { self.again(had.map(Stat::mtime)) }
+    }
+
+    /// What the tree says of itself when this run is over.
+    pub(super) fn mark(self) -> Vec<u8> {
+        let (seconds, nanoseconds) = self.top();
+        format!("1 {seconds} {nanoseconds}").into_bytes()
     }
 
     /// When a content was written to last.
     pub(super) fn of(self, content: &Content) -> (i64, i64) {
-        self.clamp(content.mtime.unwrap_or(self.newest))
+        match content.source {
+            Source::Made(_) => {
+                self.clamp(content.mtime.map_or(self.newest, |before| before.max(self.newest)))
+            }
+            Source::Root { .. } | Source::Host { .. } => self.clamp(content.mtime.unwrap_or(self.newest)),
+        }
     }
 
     fn clamp(self, time: (i64, i64)) -> (i64, i64) {
@@ -129,6 +166,12 @@ impl Rights {
         // Without privileges the owner is not ours to choose.
         have.mode == want.mode && (!self.is_root || (have.uid, have.gid) == (want.uid, want.gid))
     }
+}
+
+/// `1 SECONDS NANOSECONDS`
+fn time_in(mark: &[u8]) -> Option<(i64, i64)> {
+    let mut words = std::str::from_utf8(mark).ok()?.split(' ').skip(1);
+    Some((words.next()?.parse().ok()?, words.next()?.parse().ok()?))
 }
 
 fn words<'n>(lost: impl Iterator<Item = &'n [u8]>) -> Vec<&'static str> {
@@ -245,13 +288,18 @@ pub(super) fn mark(top: &OwnedFd) -> rustix::io::Result<Option<Vec<u8>>> {
 }
 
 /// Marks a tree as ours. `false`: the file system keeps no such mark.
-pub(super) fn set_mark(top: &OwnedFd) -> rustix::io::Result<bool> {
-    is_kept(retry_on_intr(|| fs::fsetxattr(top, MARK, b"1", XattrFlags::empty())))
+pub(super) fn set_mark(top: &OwnedFd, mark: &[u8]) -> rustix::io::Result<bool> {
+    is_kept(retry_on_intr(|| fs::fsetxattr(top, MARK, mark, XattrFlags::empty())))
 }
 
-pub(super) fn remove_mark(top: &OwnedFd) {
-    // It is missing where nobody had come so far.
-    let _ = retry_on_intr(|| fs::fremovexattr(top, MARK));
+/// Gives a tree back the mark that it had. An empty one is none.
+pub(super) fn restore_mark(top: &OwnedFd, had: &[u8]) -> rustix::io::Result<()> {
+    if had.is_empty() {
+        // It is missing where nobody had come so far.
+        let _ = retry_on_intr(|| fs::fremovexattr(top, MARK));
+        return Ok(());
+    }
+    retry_on_intr(|| fs::fsetxattr(top, MARK, had, XattrFlags::empty()))
 }
 
 fn times(mtime: (i64, i64)) -> Timestamps {

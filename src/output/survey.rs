@@ -216,7 +216,7 @@ impl<'p> Survey<'_, 'p> {
         // A directory that is only on the way stays as whoever asked for it wanted it.
         let keeps = dir.is_implied || scene.rights.is_same(had.access(), want);
         let access = (!keeps).then_some(want);
-        if access.is_some() || (had.times[0], had.times[1]) != scene.clock.newest {
+        if access.is_some() || had.mtime() != scene.clock.dir(place, Some(&had)) {
             self.changes.dirs.push(DirWork { place: place.clone(), access, had: Some(had) });
         } else {
             self.changes.unchanged += 1;
@@ -230,7 +230,8 @@ impl<'p> Survey<'_, 'p> {
         let replaces = match &here {
             None => false,
             Some(Child::Link(text)) if text == target => {
-                if self.date_of(&place)? == Some(self.scene.clock.newest) {
+                let had = self.date_of(&place)?;
+                if had == Some(self.scene.clock.again(had)) {
                     self.changes.unchanged += 1;
                     return Ok(());
                 }

@@ -29,7 +29,8 @@ pub(super) fn update(
     options: Options,
 ) -> Result<Done, Failure> {
     let rights = Rights::new(&tree.top);
-    let mut scene = Scene { plan, sources, options, clock: Clock::new(plan, options), rights, tree };
+    let clock = Clock::new(plan, options).after(marked(tree).as_deref());
+    let mut scene = Scene { plan, sources, options, clock, rights, tree };
     let earlier = as_root(tree)?;
     let changes = survey(&scene, Some(&earlier))?;
     drop(earlier);
@@ -131,18 +132,19 @@ fn dress_only(scene: &Scene<'_>, changes: &Changes<'_>) -> Result<Done, Failure>
     Ok(done)
 }
 
-/// Whether an earlier run has said that the tree is ours.
-pub(super) fn is_marked(tree: &Tree) -> bool {
-    meta::mark(&tree.top).is_ok_and(|mark| mark.is_some())
+/// What an earlier run has said of the tree, if it is ours.
+pub(super) fn marked(tree: &Tree) -> Option<Vec<u8>> {
+    meta::mark(&tree.top).ok().flatten()
 }
 
 fn set_mark(scene: &Scene<'_>, done: &mut Done) -> Result<(), Failure> {
     let (top, tree) = (ImagePath::top(), scene.tree);
     let failed = |errno| tree.failed("mark", &top, errno);
-    if is_marked(tree) {
+    let mark = scene.clock.mark();
+    if marked(tree).as_ref() == Some(&mark) {
         return Ok(());
     }
-    if !meta::set_mark(&tree.top).map_err(failed)? {
+    if !meta::set_mark(&tree.top, &mark).map_err(failed)? {
         done.dropped.push((top, meta::NO_MARK));
     }
     Ok(())
@@ -151,9 +153,7 @@ fn set_mark(scene: &Scene<'_>, done: &mut Done) -> Result<(), Failure> {
 fn rebuild(scene: &Scene<'_>, changes: &Changes<'_>, stage: &Stage) -> Result<Done, Failure> {
     let tree = scene.tree;
     let mut steps = steps(changes);
-    if !is_marked(tree) {
-        steps.push(Step::Mark { place: ImagePath::top() });
-    }
+    steps.push(Step::Mark { place: ImagePath::top(), had: marked(tree).unwrap_or_default() });
     let site = Site { tree: &stage.new, spot: &|put: &Put| spot(put.number), old: tree };
     let mut noted = false;
     let made = lay(scene, changes, &site).and_then(|mut done| {
@@ -169,7 +169,7 @@ fn rebuild(scene: &Scene<'_>, changes: &Changes<'_>, stage: &Stage) -> Result<Do
     match made {
         Ok(done) => {
             clean::remove(tree.top.as_fd(), STAGE, &stage_path(tree))?;
-            twice(|| meta::date(tree.top.as_fd(), scene.clock.newest))
+            twice(|| meta::date(tree.top.as_fd(), scene.clock.top()))
                 .map_err(|errno| tree.failed("change", &ImagePath::top(), errno))?;
             Ok(done)
         }

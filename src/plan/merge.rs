@@ -34,6 +34,28 @@ impl Plan {
         Ok(())
     }
 
+    /// What an earlier run made, and this one makes again, is as new as the newer
+    /// of both: in whatever order they come.
+    pub fn keep_times(&mut self, dist: &dyn Root) {
+        let made: Vec<(ImagePath, ContentId)> = self.made_files().collect();
+        for (at, id) in made {
+            let content = &mut self.contents[id.0 as usize];
+            let Some(open) = open_there(dist, &at) else { continue };
+            let bytes = content.source.made().unwrap_or_default();
+            let is_same = || whole(&open).is_some_and(|theirs| theirs == bytes);
+            if content.merge != Merge::Never || is_same() {
+                content.mtime = content.mtime.max(Some((open.stat.times[0], open.stat.times[1])));
+            }
+        }
+    }
+
+    fn made_files(&self) -> impl Iterator<Item = (ImagePath, ContentId)> {
+        self.entries().filter_map(|(at, entry)| match entry.node {
+            Node::File(id) => self.content(id).source.made().map(|_| (at.clone(), id)),
+            Node::Dir(_) | Node::Link(_) => None,
+        })
+    }
+
     /// Of the other files what is there is not read: they are the large ones.
     fn mergeable(&self) -> impl Iterator<Item = (ImagePath, ContentId, Merge)> {
         let all = self.entries().filter_map(|(at, entry)| match entry.node {
@@ -46,8 +68,12 @@ impl Plan {
 
 /// The bytes of a file that is there.
 fn there(root: &dyn Root, at: &ImagePath) -> Option<Vec<u8>> {
+    whole(&open_there(root, at)?)
+}
+
+fn open_there(root: &dyn Root, at: &ImagePath) -> Option<OpenFile> {
     match resolve(root, DirId::TOP, at.as_bytes()).ok()?.opened {
-        Opened::File(open) => whole(&open),
+        Opened::File(open) => Some(open),
         Opened::Dir(_) | Opened::Link(_) | Opened::Special(_) => None,
     }
 }

@@ -78,7 +78,8 @@ pub struct Content {
     pub source: Source,
     pub access: Access,
     pub len: u64,
-    /// Seconds and nanoseconds. `None`: the newest time among the sources.
+    /// Seconds and nanoseconds. What is written by us is as new as the newest of
+    /// the sources; this is when an earlier run wrote it, if one did.
     pub mtime: Option<(i64, i64)>,
     /// `security.capability` and `user.*`, sorted by name.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
@@ -149,7 +150,8 @@ impl Plan {
 
     /// The newest time among the sources: what is made carries it.
     pub fn newest(&self) -> (i64, i64) {
-        self.contents.iter().filter_map(|content| content.mtime).max().unwrap_or((0, 0))
+        let sources = self.contents.iter().filter(|content| content.source.made().is_none());
+        sources.filter_map(|content| content.mtime).max().unwrap_or((0, 0))
     }
 
     /// Notes a content. A file is one content, by whatever name it comes.

@@ -143,6 +143,11 @@ impl Access {
 }
 
 impl Stat {
+    /// Seconds and nanoseconds.
+    pub fn mtime(&self) -> (i64, i64) {
+        (self.times[0], self.times[1])
+    }
+
     pub fn access(&self) -> Access {
         Access { mode: self.mode, uid: self.uid, gid: self.gid }
     }

@@ -89,6 +89,9 @@ pub(super) fn collect(
     if below.base.is_some() {
         note_base(&mut told.programs, scene.root, &starts, &excluded, &plan);
     }
+    if let Some(dist) = &below.dist {
+        plan.keep_times(dist);
+    }
     log.add(remarks::of_plan(scene.root, task, &plan));
     if task.dry_run {
         log.show(&plan)?;

@@ -139,32 +139,44 @@ fn the_order_of_directories_changes_nothing() {
     assert_same(&first, &listing(&run.collect(&ARGS, "copy")));
 }
 
-/// As a listing, without times: a file that several runs made carries that of the last.
+/// Gives each file of the root a time of its own.
+fn date(bench: &Bench, path: &str, seconds: u64) {
+    let file = fs::File::open(bench.dir.path().join("root").join(path)).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).unwrap();
+}
+
+#[test]
+fn several_runs_fill_one_tree_in_any_order() {
+    let bench = Bench::of(WORLD);
+    let dated = ["usr/bin/one", "opt/y/liby.so.1", "srv/data/a", "usr/lib/x86_64-linux-gnu/libz.so.1.2"];
+    for (path, seconds) in dated.into_iter().zip([3_000_000_000, 2_000_000_000, 2_500_000_000, 1_000]) {
+        date(&bench, path, seconds);
+    }
+    let runs: [&[&str]; 3] = [&["/usr/bin/one"], &["/usr/bin/two"], &["/srv/data", "--nsswitch", "--user"]];
+    let fill = |order: [usize; 3], dist: &str| {
+        order.map(|run| plain(&bench).collect(runs[run], dist)).into_iter().next_back().unwrap()
+    };
+    let first = fill([0, 1, 2], "first");
+    for (n, order) in [[1, 0, 2], [2, 1, 0], [0, 2, 1], [2, 0, 1], [1, 2, 0]].into_iter().enumerate() {
+        assert_same(&listing(&first), &listing(&fill(order, &format!("order-{n}"))));
+    }
+    // And again: nothing changes, and what somebody has touched is put right.
+    let before = listing(&first);
+    fs::File::open(first.join("usr/lib")).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
+    fill([2, 0, 1], "first");
+    assert_same(&before, &listing(&first));
+    // At once, everything is as new as the newest of all.
+    let at_once = plain(&bench).collect(&runs.concat(), "at-once");
+    assert_same(&timeless(&first), &timeless(&at_once));
+}
+
+/// As a listing, without times.
 fn timeless(tree: &Path) -> String {
     let strip = |line: &str| {
         let parts: Vec<&str> = line.splitn(2, ") (").collect();
         format!("{}{}\n", parts[0], parts[1].split_once(')').unwrap().1)
     };
     listing(tree).lines().map(strip).collect()
-}
-
-#[test]
-fn several_runs_fill_one_tree_in_any_order() {
-    let bench = Bench::of(WORLD);
-    let runs: [&[&str]; 3] = [&["/usr/bin/one"], &["/usr/bin/two"], &["/srv/data", "--nsswitch", "--user"]];
-    let fill = |order: [usize; 3], dist: &str| {
-        order.map(|run| plain(&bench).collect(runs[run], dist)).into_iter().next_back().unwrap()
-    };
-    let first = fill([0, 1, 2], "first");
-    let at_once = plain(&bench).collect(&runs.concat(), "at-once");
-    assert_same(&timeless(&first), &timeless(&at_once));
-    for (n, order) in [[1, 0, 2], [2, 1, 0], [0, 2, 1]].into_iter().enumerate() {
-        assert_same(&timeless(&first), &timeless(&fill(order, &format!("order-{n}"))));
-    }
-    // And again: nothing changes, times included.
-    let before = listing(&first);
-    fill([2, 0, 1], "first");
-    assert_same(&before, &listing(&first));
 }
 
 #[test]

@@ -106,7 +106,15 @@ impl Scene {
     fn dump(&self) -> String {
         let there = self.temp.path().join("there");
         // The directory above is none of ours.
-        dump(&there).lines().skip(1).collect::<Vec<_>>().join("\n")
+        let lines: Vec<String> = dump(&there).lines().skip(1).map(str::to_owned).collect();
+        [lines, vec![self.mark()]].concat().join("\n")
+    }
+
+    /// What DIST says of itself.
+    fn mark(&self) -> String {
+        let mut value = [0_u8; 64];
+        let len = rustix::fs::getxattr(self.dist(), "user.depcollect", &mut value[..]);
+        len.map_or_else(|errno| errno.to_string(), |len| value[..len].escape_ascii().to_string())
     }
 
     /// A fault at every place, with `DEPCOLLECT_FULL=1` each at each. `check` gets what was before and what a

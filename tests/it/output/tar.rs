@@ -84,10 +84,14 @@ for t in tarfile.open(sys.argv[1]):
 fn numbers_that_no_field_holds_are_told() {
     let (temp, _) = temp();
     let mut wish = Wish::new();
-    let access = Access { mode: 0o644, uid: 3_000_000, gid: 2_097_151 };
-    let mut content = Content::made(b"x".to_vec(), access, Merge::Never);
+    wish.root.file("/owned", b"x");
+    let Opened::File(open) = resolve(&wish.root, DirId::TOP, b"/owned").unwrap().opened else {
+        panic!("no file")
+    };
+    let source = Source::Root { path: real("/owned"), stat: open.stat };
+    let mut content = Content::of(source, &open.stat, vec![(b"user.note".to_vec(), b"a=b\nc".to_vec())]);
+    content.access = Access { mode: 0o644, uid: 3_000_000, gid: 2_097_151 };
     content.mtime = Some((-5, 999));
-    content.xattrs = vec![(b"user.note".to_vec(), b"a=b\nc".to_vec())];
     wish.plan.file(&at("/owned"), content, Reason::Program).unwrap();
     let archive = temp.path().join("archive");
     fs::write(&archive, wish.tar(Options::default())).unwrap();
