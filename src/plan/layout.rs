@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Conflict, Dir, Entry, Node, Plan, Reason};
+use super::{Conflict, Dir, Entry, Node, Plan, Reason, Reasons};
 use crate::path::ImagePath;
 
 /// What a merged `/usr` has taken in.
@@ -65,8 +65,7 @@ impl Plan {
         let Some(Entry { node: Node::Dir(target), .. }) = self.entries.get(&into) else { return Ok(()) };
         let dir = Dir { access: target.access, is_implied: true };
         let names = self.names_below(at);
-        self.entries
-            .insert(at.clone(), Entry { node: Node::Dir(dir), reasons: BTreeSet::from([Reason::Way]) });
+        self.entries.insert(at.clone(), Entry { node: Node::Dir(dir), reasons: Reasons::of(Reason::Way) });
         for name in names {
             let below = name.below(at).expect("it was asked for");
             let real =

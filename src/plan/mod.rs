@@ -21,6 +21,7 @@ mod injected;
 mod layout;
 pub mod merge;
 mod onto;
+mod reasons;
 pub mod search;
 pub mod seen;
 mod sources;
@@ -29,6 +30,7 @@ mod start;
 pub use conflict::Conflict;
 pub use glob::Glob;
 pub use onto::Used;
+pub use reasons::Reasons;
 pub use seen::PlanRoot;
 pub use sources::Sources;
 pub use start::{Error, Excluded, Place, Start, content_of, content_of_open, kept};
@@ -51,7 +53,7 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub node: Node,
-    pub reasons: BTreeSet<Reason>,
+    pub reasons: Reasons,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,7 +205,7 @@ impl Plan {
     /// Notes that an entry has another reason.
     pub fn add_reason(&mut self, at: &ImagePath, reason: Reason) {
         if let Some(entry) = self.entries.get_mut(at) {
-            entry.add_reason(reason);
+            entry.reasons.add(reason);
         }
     }
 
@@ -248,7 +250,7 @@ impl Plan {
             match self.entries.get(&at) {
                 None => {
                     let node = Node::Dir(Dir { access: Access::of_root(0o755), is_implied: true });
-                    self.entries.insert(at.clone(), Entry { node, reasons: BTreeSet::from([Reason::Way]) });
+                    self.entries.insert(at.clone(), Entry { node, reasons: Reasons::of(Reason::Way) });
                 }
                 Some(Entry { node: Node::Dir(_), .. }) => {}
                 Some(entry) => return Err(Conflict::in_the_way(self, at, entry)),
@@ -294,7 +296,7 @@ impl Plan {
     fn put(&mut self, at: ImagePath, node: Node, reason: Reason) -> Result<(), Conflict> {
         let Some(entry) = self.entries.get_mut(&at) else {
             // The top has an entry only if somebody asks for its access.
-            self.entries.insert(at, Entry { node, reasons: BTreeSet::from([reason]) });
+            self.entries.insert(at, Entry { node, reasons: Reasons::of(reason) });
             return Ok(());
         };
         match (&mut entry.node, &node) {
@@ -307,18 +309,8 @@ impl Plan {
                 return Err(Conflict::between(self, at, &have, &node));
             }
         }
-        entry.add_reason(reason);
+        entry.reasons.add(reason);
         Ok(())
-    }
-}
-
-impl Entry {
-    /// Any other reason says more than being on the way.
-    fn add_reason(&mut self, reason: Reason) {
-        self.reasons.insert(reason);
-        if self.reasons.len() > 1 {
-            self.reasons.remove(&Reason::Way);
-        }
     }
 }
 

@@ -54,8 +54,8 @@ fn weight(plan: &Plan, entry: &Entry) -> String {
 fn reasons(entry: &Entry, verbose: bool) -> String {
     let most = if verbose { usize::MAX } else { MOST_REASONS };
     let mut text: Vec<String> = entry.reasons.iter().take(most).map(reason).collect();
-    if entry.reasons.len() > most {
-        text.push(format!("and {} more", entry.reasons.len() - most));
+    if entry.reasons.iter().len() > most {
+        text.push(format!("and {} more", entry.reasons.iter().len() - most));
     }
     text.join("; ")
 }
