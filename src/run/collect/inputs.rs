@@ -289,10 +289,20 @@ impl Gather<'_, '_> {
                 let outside = self.outside(&walked, wanted, reason);
                 self.walked(walked, wanted, reason);
                 for path in outside {
-                    self.included(&Wanted { path, is_host: false, dest: None }, reason);
+                    self.led_to(Wanted { path, is_host: false, dest: None }, reason);
                 }
             }
             Err((path, error)) => self.problem(Problem::new(&path, "read", words(&error))),
+        }
+    }
+
+    /// As if it lay in the directory: an ELF file is loaded, a script is a file.
+    fn led_to(&mut self, wanted: Wanted, reason: &Reason) {
+        match open_program(self.session, &wanted.path) {
+            Ok(program) if program.found.facts().kind() != Kind::Other => {
+                self.start(program, &wanted, reason.clone());
+            }
+            Ok(_) | Err(_) => self.file(&wanted, reason.clone()),
         }
     }
 
