@@ -1,12 +1,14 @@
 //! Bits of the hwcap field for legacy subdirectories (2.36 and older), after
 //! `path_hwcap` and `is_hwcap_platform` in `elf/ldconfig.c` and
 //! `sysdeps/*/dl-procinfo.*`. Each table was asked of the ldconfig of that
-//! machine's Debian. FIXME: on sparc only `tls` is known, nobody could be asked.
+//! machine's Debian, but for sparc's, which has none: that one is as the source of
+//! 2.34 says (`sysdeps/sparc/dl-procinfo.{c,h}`).
 
 use super::TLS_BIT;
 use crate::loader::Target;
 use crate::loader::machine::{
-    EM_386, EM_AARCH64, EM_ARM, EM_MIPS, EM_MIPS_RS3_LE, EM_PPC, EM_PPC64, EM_S390, EM_X86_64,
+    EM_386, EM_AARCH64, EM_ARM, EM_MIPS, EM_MIPS_RS3_LE, EM_PPC, EM_PPC64, EM_S390, EM_SPARC, EM_SPARCV9,
+    EM_X86_64,
 };
 
 /// The names of one architecture.
@@ -79,6 +81,19 @@ const AARCH64: Known = Known {
 
 const MIPS: Known = Known { platforms: (0, &["loongson2e", "loongson2f", "octeon", "octeon2"]), ..NONE };
 
+#[rustfmt::skip]
+const SPARC64: Known = Known {
+    hwcaps: &[
+        "flush", "stbar", "swap", "muldiv", "v9", "ultra3", "v9v", "v9v2", "mul32", "div32", "fsmuld",
+        "v8plus", "popc", "vis", "vis2", "ASIBlkInit", "fmaf", "vis3", "hpc", "random", "trans", "fjfmau",
+        "ima", "cspare", "pause", "cbcond", "crypto", "adp",
+    ],
+    important: &["ultra3", "v9v", "v9v2"],
+    ..NONE
+};
+
+const SPARC32: Known = Known { important: &["v9", "ultra3", "v9v", "v9v2"], ..SPARC64 };
+
 impl Known {
     fn of(target: &Target) -> &'static Known {
         match target.machine {
@@ -88,6 +103,8 @@ impl Known {
             EM_ARM => &ARM,
             EM_AARCH64 => &AARCH64,
             EM_MIPS | EM_MIPS_RS3_LE => &MIPS,
+            EM_SPARC => &SPARC32,
+            EM_SPARCV9 => &SPARC64,
             _ => &NONE,
         }
     }

@@ -468,7 +468,7 @@ fn the_bits_of_a_directory() {
 #[test]
 fn the_legacy_names_of_each_machine() {
     const NO: Option<u32> = None;
-    let rows: [(u16, &str, Option<u32>, bool); 24] = [
+    let rows: [(u16, &str, Option<u32>, bool); 29] = [
         (62, "tls", Some(63), true),
         (62, "haswell", Some(50), true),
         (62, "z13", NO, false),
@@ -496,6 +496,11 @@ fn the_legacy_names_of_each_machine() {
         (8, "octeon2", Some(3), true),
         (10, "loongson2e", Some(0), true),
         (243, "tls", Some(63), true),
+        (43, "ultra3", Some(5), true),
+        (43, "v9", Some(4), false),
+        (2, "v9", Some(4), true),
+        (2, "v9v2", Some(7), true),
+        (43, "adp", Some(27), false),
     ];
     for (machine, name, bit, is_subdir) in rows {
         let target = Target { class: Class::Elf64, order: Order::Little, machine, flags: 0 };
