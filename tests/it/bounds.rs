@@ -50,6 +50,12 @@ fn many_filtees_of_the_program_are_no_circle() {
 }
 
 #[test]
+fn a_program_may_need_as_much_as_it_likes() {
+    let needed = " libf0.so".repeat(20_000);
+    agree(&format!("/t/m: NEEDED{needed}; RPATH /t/l\n/t/l/libf0.so:"), 1);
+}
+
+#[test]
 fn filters_that_go_round_in_circles_end() {
     let world = World::parse(
         "/t/m: AUX liba.so; RPATH /t/l\n/t/l/liba.so: FILTER libb.so libb.so\n/t/l/libb.so: AUX liba.so liba.so",
