@@ -27,6 +27,7 @@ pub struct Runtime {
     dirs: OnceCell<(Rule, Arc<[Dir]>)>,
     subdirs: OnceCell<Arc<[Vec<u8>]>>,
     preload_file: OnceCell<Arc<[Vec<u8>]>>,
+    endless_path_file: OnceCell<Vec<u8>>,
     ldconfig: OnceCell<Rc<ldconfig::Answer>>,
 }
 
@@ -90,6 +91,7 @@ impl<'a> Session<'a> {
             dirs: OnceCell::new(),
             subdirs: OnceCell::new(),
             preload_file: OnceCell::new(),
+            endless_path_file: OnceCell::new(),
             ldconfig: OnceCell::new(),
         });
         self.runtimes.push(Rc::clone(&runtime));
@@ -224,6 +226,12 @@ impl Runtime {
         musl::path_file(&self.path, &self.about(root).arch)
     }
 
+    /// The path file, where it is a FIFO.
+    pub(super) fn endless_path_file(&self, root: &dyn Root) -> Option<Vec<u8>> {
+        self.system_dirs(root);
+        self.endless_path_file.get().cloned()
+    }
+
     /// How it reads a cache.
     pub fn cache_abi(&self, root: &dyn Root) -> LoaderAbi {
         // Before 2.38 LoongArch had no flag of its own.
@@ -241,7 +249,10 @@ impl Runtime {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 (Rule::SystemDir, Arc::from(about.system_dirs.clone()))
             }
-            _ => {
+            found => {
+                if let Ok(Opened::Special("FIFO")) = found.map(|end| end.opened) {
+                    self.endless_path_file.get_or_init(|| path.clone());
+                }
                 let text = read_file(root, &path).unwrap_or_default();
                 let text = text.split(|&b| b == 0).next().unwrap_or_default();
                 (Rule::PathFile, Arc::from(musl::split(text)))

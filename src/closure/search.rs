@@ -286,6 +286,10 @@ impl World for Eye<'_, '_> {
         self.runtime.about(self.session.root)
     }
 }
+    fn endless_path_file(&mut self) -> Option<Vec<u8>> {
+        self.runtime.endless_path_file(self.session.root)
+    }
+
 
 impl Sighting {
     /// `None`, which ends the search, if there is no room for one more.

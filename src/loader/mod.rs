@@ -195,6 +195,11 @@ pub trait World {
     /// The directories compiled into the loader, or those of musl's path file.
     fn system_dirs(&mut self) -> (Rule, Arc<[Dir]>);
 
+    /// The file that musl reads its directories from, if it would wait for ever on it.
+    fn endless_path_file(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+
     /// Subdirectories tried in every directory, most preferred first, each
     /// ending in a slash, without the empty one that comes last.
     fn subdirs(&mut self) -> Arc<[Vec<u8>]>;

@@ -37,6 +37,9 @@ fn stages(request: &Request<'_>, world: &mut impl World) -> ControlFlow<Verdict>
         };
         list(world, request, &link.dirs, rule)?;
     }
+    if let Some(fifo) = world.endless_path_file() {
+        try_one(world, Candidate { dir: b"", name: &fifo, rule: Rule::PathFile })?;
+    }
     let (rule, dirs) = world.system_dirs();
     list(world, request, &dirs, rule)
 }
