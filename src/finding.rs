@@ -7,6 +7,8 @@ pub enum Severity {
     Note,
     Warning,
     Error,
+    /// It could not be looked at: what is said of it is no answer.
+    Trouble,
 }
 
 impl Severity {
@@ -14,7 +16,7 @@ impl Severity {
         match self {
             Severity::Note => "note",
             Severity::Warning => "warning",
-            Severity::Error => "error",
+            Severity::Error | Severity::Trouble => "error",
         }
     }
 }
@@ -46,8 +48,11 @@ pub enum Exit {
 
 impl Exit {
     pub fn of(findings: &[Finding]) -> Exit {
-        let worst = findings.iter().map(|f| f.severity).max();
-        if worst == Some(Severity::Error) { Exit::Findings } else { Exit::Fine }
+        match findings.iter().map(|f| f.severity).max() {
+            Some(Severity::Trouble) => Exit::Trouble,
+            Some(Severity::Error) => Exit::Findings,
+            Some(Severity::Warning | Severity::Note) | None => Exit::Fine,
+        }
     }
 
     /// Several files give the highest.

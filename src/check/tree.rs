@@ -288,7 +288,7 @@ impl<'a> Survey<'a> {
     fn unreached(&mut self, session: &mut Session<'_>, library: &Program) {
         let severity = if self.look.strict { Severity::Error } else { Severity::Warning };
         let closure = close(session, library);
-        for finding in self.cured(&closure).into_iter().filter(|f| f.severity == Severity::Error) {
+        for finding in self.cured(&closure).into_iter().filter(|f| f.severity >= Severity::Error) {
             let message = [&finding.subject[..], b": ", &finding.message].concat();
             self.tree.findings.push(Finding { severity, subject: library.path.clone(), message, ..finding });
         }

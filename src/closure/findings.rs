@@ -3,6 +3,8 @@
 
 use std::rc::Rc;
 
+use rustix::io::Errno;
+
 use super::runtime::NoRuntime;
 use super::session::Seen;
 use super::{Closure, Edge, How, Miss, Outcome, Program, Runtime, Session, Want, hints};
@@ -126,6 +128,20 @@ pub(super) fn no_loader(session: &Session<'_>, program: &Program) -> Finding {
         ),
     };
     Finding { severity: Severity::Error, code: "no-loader", subject: program.path.clone(), message, hint }
+}
+
+/// Not an answer about the program.
+pub(super) fn trouble(program: &Program, cause: &std::io::Error) -> Finding {
+    let text = cause.to_string();
+    let words = text.split(" (os error").next().unwrap_or_default();
+    Finding {
+        severity: Severity::Trouble,
+        code: "cannot",
+        subject: program.path.clone(),
+        message: format!("cannot be closed over: {words}").into_bytes(),
+        hint: (Errno::from_io_error(cause) == Some(Errno::MFILE))
+            .then(|| b"`ulimit -n` says how many files a process may have open".to_vec()),
+    }
 }
 
 pub(super) fn bad_interp(program: &Program) -> Finding {

@@ -47,8 +47,20 @@ pub fn open_program(session: &mut Session<'_>, path: &[u8]) -> Result<Program, N
     }
 }
 
-/// What one start of a program loads.
+/// What one start of a program loads; nothing, if this process could not look.
 pub fn close(session: &mut Session<'_>, program: &Program) -> Closure {
+    let closure = close_as_seen(session, program);
+    match session.root.trouble() {
+        None => closure,
+        Some(cause) => {
+            let mut nothing = Closure::of_program(program, closure.is_secure);
+            nothing.findings.push(findings::trouble(program, &cause));
+            nothing
+        }
+    }
+}
+
+fn close_as_seen(session: &mut Session<'_>, program: &Program) -> Closure {
     let mut closure = Closure::of_program(program, program.is_secure(session.settings.launch));
     session.budget = Budget::whole(session.settings);
     session.varies = false;

@@ -93,7 +93,7 @@ fn unresolved(
         (Family::Glibc, true) => assertions::finding(session, tables, closure, fault),
     };
     let mut findings: Vec<Finding> = missing.iter().map(told).collect();
-    let is_fatal = findings.iter().chain(&closure.findings).any(|f| f.severity == Severity::Error);
+    let is_fatal = findings.iter().chain(&closure.findings).any(|f| f.severity >= Severity::Error);
     if let Some(last) = findings.last_mut().filter(|_| !is_fatal) {
         last.hint = Some(b"it starts all the same, and ends where it first calls such a function".to_vec());
     }

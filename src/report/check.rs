@@ -95,9 +95,9 @@ pub fn check_summary(out: &mut String, tree: &Tree) {
         if tree.libraries == 1 { "1 library".to_owned() } else { format!("{} libraries", tree.libraries) };
     let (programs, scripts) = (count(tree.programs.len(), "program"), count(tree.scripts, "script"));
     out.push_str(&format!("{programs}, {scripts}, {libraries} in {}: ", count(tree.files, "file")));
-    let of = |severity| all(tree).filter(|one| one.severity == severity).count();
-    let warnings = of(Severity::Warning) + usize::from(!tree.unreached.is_empty());
-    match (of(Severity::Error), warnings) {
+    let of = |test: fn(&Severity) -> bool| all(tree).filter(|one| test(&one.severity)).count();
+    let warnings = of(|one| *one == Severity::Warning) + usize::from(!tree.unreached.is_empty());
+    match (of(|one| *one >= Severity::Error), warnings) {
         (0, 0) => out.push_str("nothing is wrong\n"),
         (0, warnings) => out.push_str(&format!("everything starts, {}\n", count(warnings, "warning"))),
         (errors, _) => out.push_str(&format!("{}\n", count(errors, "error"))),
@@ -146,6 +146,7 @@ pub fn check_programs(out: &mut String, tree: &Tree) {
         escape(out, &program.path);
         let worst = program.findings.iter().map(|one| one.severity).max();
         let words = match (worst, program.loads) {
+            (Some(Severity::Trouble), _) => "could not be looked at".to_owned(),
             (Some(Severity::Error), _) => "does not start".to_owned(),
             (_, 0) => "starts, and loads nothing".to_owned(),
             (_, 1) => "starts, and loads 1 file".to_owned(),

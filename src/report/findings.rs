@@ -104,7 +104,7 @@ fn head(out: &mut String, severity: Severity, style: Style) {
     out.push_str("depcollect: ");
     let word = severity.word();
     out.push_str(&match severity {
-        Severity::Error => style.bad(word),
+        Severity::Error | Severity::Trouble => style.bad(word),
         Severity::Warning => style.careful(word),
         Severity::Note => style.bold(word),
     });

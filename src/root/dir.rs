@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustix::fs::{self, AtFlags, CWD, FileType, Mode, OFlags, RawDir};
 use rustix::io::{Errno, retry_on_intr};
@@ -24,7 +24,9 @@ use crate::path::RealPath;
 
 /// So many directories are held open at most; the others are opened again
 /// when they are needed.
-const KEEP: usize = 512;
+const KEEP: usize = 4096;
+/// Left for others: the standard streams, a file, what is on the way to it.
+const LEAVE: u64 = 8;
 
 const STEP: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
@@ -44,6 +46,7 @@ pub struct DirRoot {
     dirs: Slab<Node>,
     /// How many more directories may be held open.
     to_keep: AtomicUsize,
+    trouble: OnceLock<Errno>,
 }
 
 #[derive(Debug)]
@@ -84,7 +87,7 @@ impl AsFd for Handle<'_> {
 /// So many directories may be held open, with room for others.
 fn keepable() -> usize {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from(limit / 2).unwrap_or(usize::MAX).min(KEEP)
+    usize::try_from(limit.saturating_sub(LEAVE) / 2).unwrap_or(usize::MAX).min(KEEP)
 }
 
 impl DirRoot {
@@ -106,7 +109,8 @@ impl DirRoot {
     }
 
     fn at(top: OwnedFd, directories: usize) -> DirRoot {
-        let root = DirRoot { dirs: Slab::new(), to_keep: AtomicUsize::new(directories) };
+        let root =
+            DirRoot { dirs: Slab::new(), to_keep: AtomicUsize::new(directories), trouble: OnceLock::new() };
         root.dirs.push(Node::new(DirId::TOP, b"", Some(top)));
         root
     }
@@ -163,6 +167,16 @@ impl DirRoot {
         }
     }
 
+    /// Remembers an error that is this process's own.
+    fn noting<T>(&self, answer: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &answer
+            && let Some(errno @ (Errno::MFILE | Errno::NFILE)) = Errno::from_io_error(error)
+        {
+            self.trouble.get_or_init(|| errno);
+        }
+        answer
+    }
+
     fn open_afresh(&self, fd: BorrowedFd<'_>, dir: DirId, name: &[u8]) -> io::Result<Opened> {
         match openat(fd, name, READ) {
             Ok(file) => self.opened(dir, name, file),
@@ -202,7 +216,7 @@ impl Root for DirRoot {
         if let Some(step) = steps.get(name) {
             return step.answer();
         }
-        let step = self.step(dir, name)?;
+        let step = self.noting(self.step(dir, name))?;
         let answer = step.answer();
         node.looked_up(&answer);
         steps.insert(name.into(), step);
@@ -210,18 +224,18 @@ impl Root for DirRoot {
     }
 
     fn open(&self, dir: DirId, name: &[u8]) -> io::Result<Opened> {
-        let fd = self.fd(dir)?;
+        let fd = self.noting(self.fd(dir))?;
         let opened = match is_mostly_a_link(name).then(|| read_link(fd.as_fd(), name)) {
             Some(Ok(target)) => Ok(Opened::Link(target)),
             Some(Err(Errno::NOENT)) => Err(Errno::NOENT.into()),
-            Some(Err(_)) | None => self.open_afresh(fd.as_fd(), dir, name),
+            Some(Err(_)) | None => self.noting(self.open_afresh(fd.as_fd(), dir, name)),
         };
         self.node(dir).looked_up(&opened);
         opened
     }
 
     fn list(&self, dir: DirId) -> io::Result<Vec<Item>> {
-        let fd = self.open_dir(dir)?;
+        let fd = self.noting(self.open_dir(dir))?;
         let mut buffer = [MaybeUninit::uninit(); 16 * 1024];
         let mut entries = RawDir::new(&fd, &mut buffer);
         let mut items = Vec::new();
@@ -264,10 +278,14 @@ impl Root for DirRoot {
         Ok(stat_of(&retry_on_intr(|| fs::fstat(fd.as_fd()))?))
     }
 
+    fn trouble(&self) -> Option<io::Error> {
+        self.trouble.get().map(|errno| io::Error::from(*errno))
+    }
+
     fn search(&self, dir: DirId) -> io::Result<()> {
         let node = self.node(dir);
         if !node.searchable.load(Ordering::Relaxed) {
-            let fd = self.fd(dir)?;
+            let fd = self.noting(self.fd(dir))?;
             retry_on_intr(|| fs::statat(fd.as_fd(), c".", AtFlags::empty()))?;
             node.searchable.store(true, Ordering::Relaxed);
         }

@@ -134,6 +134,12 @@ pub trait Root: Sync {
     fn search(&self, _dir: DirId) -> io::Result<()> {
         Ok(())
     }
+
+    /// What has kept this process from looking, whatever stands there: it has too
+    /// many files open. From then on no answer about the root can be relied on.
+    fn trouble(&self) -> Option<io::Error> {
+        None
+    }
 }
 
 impl Access {

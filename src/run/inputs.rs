@@ -118,8 +118,17 @@ fn all_named(job: &Job, scene: &Scene<'_>, session: &mut Session<'_>, words: &[V
     })
 }
 
-/// One word of the command line.
+/// One word of the command line. What this process could not look for is not absent.
 fn named(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Word {
+    match (looked_up(job, session, word), session.root.trouble()) {
+        ((Named::Problem(_), _), Some(cause)) => {
+            (Named::Problem(Problem::new(word, "open", words(&cause))), None)
+        }
+        (found, _) => found,
+    }
+}
+
+fn looked_up(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Word {
     if let Some(path) = in_path(job, session, word) {
         return (in_root(session, &path), shadowed(job, session, word, &path));
     }

@@ -177,5 +177,5 @@ impl<'a> Renderer<'a> {
 
 /// `-q` leaves the errors.
 pub(super) fn is_shown(job: &Job, finding: &Finding) -> bool {
-    !job.quiet || finding.severity == Severity::Error
+    !job.quiet || finding.severity >= Severity::Error
 }

@@ -215,3 +215,30 @@ fn a_word_that_could_not_be_looked_up_is_not_said_to_be_absent() {
     let said = String::from_utf8_lossy(&output.expect("a shell").stderr).into_owned();
     assert_eq!(said, "depcollect: error: cannot open `sh`: Too many open files\n");
 }
+
+/// Too few descriptors are this process's trouble, and nothing about the program.
+#[test]
+fn what_could_not_be_looked_for_is_not_said_to_be_missing() {
+    let bench =
+        Bench::of("/t/m: NEEDED libA.so libB.so; RPATH /t/a:/t/b/c/d/e\n/t/a/libA.so:\n/t/b/c/d/e/libB.so:");
+    let list = |descriptors: u32| {
+        let script = format!("ulimit -n {descriptors} && exec \"$0\" list --root root /t/m");
+        let binary = assert_cmd::cargo::cargo_bin!("depcollect");
+        let run = Command::new("sh").args(["-c", &script]).arg(binary).current_dir(bench.dir.path()).output();
+        let output = run.expect("a shell");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (text(&output.stdout), text(&output.stderr), output.status.code())
+    };
+    let whole = list(100);
+    assert_eq!(whole.2, Some(0), "{whole:?}");
+    let mut troubled = 0;
+    for descriptors in 5..20 {
+        let said = list(descriptors);
+        if said != whole {
+            assert_eq!((&said.0[..], said.2), ("", Some(2)), "{descriptors}: {said:?}");
+            assert!(said.1.contains("Too many open files"), "{descriptors}: {said:?}");
+            troubled += 1;
+        }
+    }
+    assert!(troubled > 0, "the limit is one");
+}

@@ -183,7 +183,7 @@ fn close_new(scene: &Scene<'_>, gathered: &mut Gathered<'_, '_>, said: &mut Vec<
         gathered.starts.push(start);
     }
     let errors = of_starts(scene.root, gathered.starts, gathered.excluded, false);
-    let errors: Vec<Finding> = errors.into_iter().filter(|one| one.severity == Severity::Error).collect();
+    let errors: Vec<Finding> = errors.into_iter().filter(|one| one.severity >= Severity::Error).collect();
     for at in (first..gathered.starts.len()).rev() {
         let program = &gathered.starts[at].closures[0].1.program;
         let Some(error) = errors.iter().find(|error| error.subject == *program) else { continue };
