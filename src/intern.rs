@@ -98,6 +98,12 @@ impl<K: Hash + Eq, V> Map<K, V> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(pub u32);
 
+impl From<Name> for u32 {
+    fn from(name: Name) -> u32 {
+        name.0
+    }
+}
+
 /// The table of interned names.
 #[derive(Debug, Default)]
 pub struct Names {
@@ -124,12 +130,16 @@ impl Names {
         self.text.len() > before
     }
 
+    pub fn bytes(&self, name: Name) -> &[u8] {
+        &self.text[name.0 as usize]
+    }
+
     pub fn text(&self, name: Name) -> Arc<[u8]> {
         Arc::clone(&self.text[name.0 as usize])
     }
 }
 
-/// A table from names to small numbers that is emptied in no time: one for
+/// A table from small numbers, of names or whatever else, to others that is emptied in no time: one for
 /// each program of many.
 #[derive(Debug, Default)]
 pub struct Marks {
@@ -142,13 +152,13 @@ impl Marks {
         self.epoch += 1;
     }
 
-    pub fn get(&self, name: Name) -> Option<u32> {
-        let (epoch, value) = *self.slots.get(name.0 as usize)?;
+    pub fn get(&self, key: impl Into<u32>) -> Option<u32> {
+        let (epoch, value) = *self.slots.get(key.into() as usize)?;
         (epoch == self.epoch).then_some(value)
     }
 
-    pub fn set(&mut self, name: Name, value: u32) {
-        let at = name.0 as usize;
+    pub fn set(&mut self, key: impl Into<u32>, value: u32) {
+        let at = key.into() as usize;
         if at >= self.slots.len() {
             self.slots.resize(at + 1, (0, 0));
         }

@@ -9,17 +9,18 @@ use std::sync::Arc;
 mod paths;
 
 use super::lists::Chains;
+use super::names::Naming;
 use super::search::{Answer, SearchKey};
 use super::session::ListNo;
+use super::start::USUAL;
 use super::{
     Closure, Death, Edge, How, LDSO, Object, ObjectId, Outcome, PROGRAM, Program, Role, Runtime, Session,
     Slot, Want, versions,
 };
 use crate::elf::{AskKind, Facts};
 use crate::finding::{Finding, Severity};
-use crate::intern::{Map, Marks, Name};
+use crate::intern::{Marks, Name};
 use crate::loader::{Launch, Version, WAITS, glibc, machine, token};
-use crate::root::FileId;
 
 /// In the table of names: the kernel's object, which has no file.
 const VDSO: u32 = u32::MAX;
@@ -39,8 +40,8 @@ pub(super) fn walk(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure: &m
     walk.breadth_first();
     walk.assert_program_first();
     walk.place_ldso();
-    walk.end();
-    versions::check(session, closure);
+    let naming = walk.end();
+    versions::check(session, closure, naming);
 }
 
 struct Walk<'w, 'a> {
@@ -53,7 +54,9 @@ struct Walk<'w, 'a> {
     launch: Launch,
     /// Who answers to a name: the first of ld.so's list that has it.
     known: Marks,
-    inodes: Map<FileId, ObjectId>,
+    /// Which object a file is.
+    files: Marks,
+    naming: Naming,
     /// What was reached, in the order of symbol look-up.
     reached: Vec<ObjectId>,
     is_reached: Vec<bool>,
@@ -73,6 +76,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         let launch = session.settings.launch;
         let mut known = std::mem::take(&mut session.marks);
         known.clear();
+        let files = std::mem::take(&mut session.file_marks);
         Walk {
             runtime_no: session.runtime_no(runtime),
             secure: closure.is_secure,
@@ -82,19 +86,22 @@ impl<'w, 'a> Walk<'w, 'a> {
             library_path: ListNo::EMPTY,
             launch,
             known,
-            inodes: Map::default(),
-            reached: vec![PROGRAM],
-            is_reached: Vec::new(),
-            is_done: Vec::new(),
-            chains: Vec::new(),
+            files,
+            naming: Naming::default(),
+            reached: Vec::with_capacity(USUAL),
+            is_reached: Vec::with_capacity(USUAL),
+            is_done: Vec::with_capacity(USUAL),
+            chains: Vec::with_capacity(USUAL),
             is_dead: false,
             is_forgotten: Vec::new(),
             reloads: 0,
         }
     }
 
-    fn end(self) {
+    fn end(self) -> Naming {
         self.session.marks = self.known;
+        self.session.file_marks = self.files;
+        self.naming
     }
 
     /// The program, then ld.so, then the kernel's object: all three answer to
@@ -104,20 +111,34 @@ impl<'w, 'a> Walk<'w, 'a> {
         let interp = self.closure.object(PROGRAM).found.facts().interp().map(Arc::from);
         let name: Arc<[u8]> = interp.unwrap_or_else(|| Arc::clone(&self.runtime.path));
         self.closure.add_loader(&self.runtime, name);
-        self.is_reached = vec![true, false];
-        self.is_done = vec![false, true];
+        self.call_the_first_two();
+        self.reached.push(PROGRAM);
+        self.is_reached.extend([true, false]);
+        self.is_done.extend([false, true]);
         self.learn_loaded();
         let chains = self.chains_of(PROGRAM);
-        self.chains = vec![chains, Chains::EMPTY];
+        self.chains.extend([chains, Chains::EMPTY]);
         self.library_path = self.library_path();
     }
 
-    /// Fills the tables of names and inodes anew, in the order of ld.so's list,
+    /// The program, and ld.so by all its names.
+    fn call_the_first_two(&mut self) {
+        let (program, loader) = (self.closure.object(PROGRAM), self.closure.object(LDSO));
+        self.naming.files.extend([program, loader].map(|object| self.session.names_in(&object.found.file)));
+        let names = &mut self.session.names;
+        self.naming.called.push((PROGRAM, names.intern(&program.path)));
+        let of_loader = [&loader.path].into_iter().chain(&loader.names).map(|name| &name[..]);
+        let soname = loader.found.facts().soname().unwrap_or_default();
+        self.naming.called.extend(of_loader.chain([soname]).map(|name| (LDSO, names.intern(name))));
+    }
+
+    /// Fills the tables of names and files anew, in the order of ld.so's list,
     /// which begins with the program.
     fn learn_loaded(&mut self) {
         self.known.clear();
-        self.inodes = Map::default();
-        self.is_forgotten = vec![false; self.closure.objects.len()];
+        self.files.clear();
+        self.is_forgotten.clear();
+        self.is_forgotten.resize(self.closure.objects.len(), false);
         let before: Vec<ObjectId> = self.closure.loaded().take_while(|id| *id != PROGRAM).collect();
         let loaded: Vec<ObjectId> = self.closure.loaded().skip(before.len()).collect();
         before.iter().for_each(|id| self.is_forgotten[id.0 as usize] = true);
@@ -128,7 +149,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         for id in loaded {
             self.learn(id);
             if id != PROGRAM && id != LDSO {
-                self.inodes.insert(self.closure.object(id).found.file.stat.id, id);
+                self.files.set(self.naming.files[id.0 as usize].file, id.0);
             }
         }
     }
@@ -181,12 +202,12 @@ impl<'w, 'a> Walk<'w, 'a> {
     /// `at` is the place of the object in `reached`; filtees push it back.
     fn requests_of(&mut self, id: ObjectId, mut at: usize) {
         let found = self.closure.object(id).found.clone();
-        let facts = found.facts();
-        for ask in &facts.asks {
+        let names = Rc::clone(&self.naming.files[id.0 as usize]);
+        self.session.asks_for_all_of(&found.file, self.runtime.found.dir);
+        for (ask, &name) in found.facts().asks.iter().zip(&names.asks) {
             if self.is_dead {
                 return;
             }
-            let name = facts.str(ask.name);
             match ask.kind {
                 AskKind::Needed => {
                     if let Some(to) = self.request(id, Want::Needed, name) {
@@ -207,7 +228,7 @@ impl<'w, 'a> Walk<'w, 'a> {
 
     /// A filtee goes before its owner, also one that stands behind it already;
     /// one that stands before it stays there.
-    fn filtee(&mut self, owner: ObjectId, want: Want, name: &[u8], at: &mut usize) {
+    fn filtee(&mut self, owner: ObjectId, want: Want, name: Name, at: &mut usize) {
         let Some(to) = self.request(owner, want, name) else { return };
         if std::mem::replace(&mut self.is_reached[to.0 as usize], true) {
             let Some(behind) = self.reached[*at..].iter().position(|id| *id == to) else { return };
@@ -304,16 +325,17 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     /// One name, asked for by one object. `Some`: an object of this process.
-    fn request(&mut self, from: ObjectId, want: Want, written: &[u8]) -> Option<ObjectId> {
-        let name = match self.expand_name(from, want, written) {
+    fn request(&mut self, from: ObjectId, want: Want, written: Name) -> Option<ObjectId> {
+        let number = match self.expand_name(from, want, written) {
             Ok(name) => name?,
             Err(words) => {
                 // Said outside of what a filtee that may be absent is forgiven.
-                self.edge(from, want, Arc::from(written), death(written, words, false));
+                let text = self.session.names.text(written);
+                let death = death(&text, words, false);
+                self.edge(from, want, text, death);
                 return None;
             }
         };
-        let number = self.session.names.intern(&name);
         let text = self.session.names.text(number);
         let outcome = match self.owner_of(number) {
             Some(VDSO) => Outcome::Vdso,
@@ -337,6 +359,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         let object = &mut self.closure.objects[to.0 as usize];
         let is_new = *object.path != **text && !object.names.contains(text);
         if is_new || object.names.is_empty() {
+            self.naming.called.push((to, number));
             object.names.push(Arc::clone(text));
         }
     }
@@ -364,19 +387,22 @@ impl<'w, 'a> Walk<'w, 'a> {
         &mut self,
         from: ObjectId,
         want: Want,
-        written: &[u8],
-    ) -> Result<Option<Vec<u8>>, &'static str> {
-        if !token::has_token(written) || !matches!(want, Want::Needed | Want::Auxiliary | Want::Filter) {
-            return Ok(Some(written.to_vec()));
+        written: Name,
+    ) -> Result<Option<Name>, &'static str> {
+        if !token::has_token(self.session.names.bytes(written))
+            || !matches!(want, Want::Needed | Want::Auxiliary | Want::Filter)
+        {
+            return Ok(Some(written));
         }
         if self.secure {
             return Err("DST not allowed in SUID/SGID programs");
         }
         let origin = self.origin_of(from);
-        let expanded = self.expand(written, origin.as_deref(), false).filter(|e| !e.is_empty());
+        let text = self.session.names.text(written);
+        let expanded = self.expand(&text, origin.as_deref(), false).filter(|e| !e.is_empty());
         match (expanded, want) {
             (None, Want::Auxiliary) => Err("empty dynamic string token substitution"),
-            (expanded, _) => Ok(expanded),
+            (expanded, _) => Ok(expanded.map(|name| self.session.names.intern(&name))),
         }
     }
 
@@ -395,12 +421,12 @@ impl<'w, 'a> Walk<'w, 'a> {
             trusted_only: self.secure && is_preload,
         };
         let answer = self.session.search(key);
-        let (path, found, rule) = match &*answer {
-            Answer::Found { path, found, rule } => (path, found, *rule),
+        let (path, path_no, found, names, rule) = match &*answer {
+            Answer::Found { path, path_no, found, names, rule } => (path, *path_no, found, names, *rule),
             Answer::Missing(miss) => return Outcome::Missing(self.session.with_tried(&key, miss)),
             Answer::Dies { path, words } => return death(path, words, is_forgiven && *words != WAITS),
         };
-        if let Some(&to) = self.inodes.get(&found.file.stat.id) {
+        if let Some(to) = self.files.get(names.file).map(ObjectId) {
             if !self.is_forgotten[to.0 as usize] {
                 return Outcome::Found { to, how: How::SameFile(rule) };
             }
@@ -420,7 +446,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         };
         let wanted_by = Some(from);
         let (path, found) = (Arc::clone(path), found.clone());
-        self.inodes.insert(found.file.stat.id, to);
+        self.files.set(names.file, to.0);
         self.closure.objects.push(Object {
             role,
             path,
@@ -435,7 +461,9 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.is_forgotten.push(false);
         let chains = self.chains_of(to);
         self.chains.push(chains);
-        self.learn(to);
+        self.naming.called.push((to, path_no));
+        self.naming.files.push(Rc::clone(names));
+        [Some(path_no), names.soname].into_iter().flatten().for_each(|name| self.learn_name(name, to.0));
         Outcome::Found { to, how: How::Opened(rule) }
     }
 
@@ -478,6 +506,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     }
 
     fn preload(&mut self, want: Want, name: &[u8]) {
+        let name = self.session.names.intern(name);
         // Only what was mapped for it counts; ld.so is in the process anyway.
         if let Some(to) = self.request(PROGRAM, want, name).filter(|to| *to != LDSO) {
             self.reach(to);

@@ -21,6 +21,7 @@ mod isa;
 pub mod ldconfig;
 mod lists;
 mod musl;
+mod names;
 mod relocation;
 mod runtime;
 pub mod scout;

@@ -90,6 +90,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             return;
         }
         let chain = self.chains[from.0 as usize];
+        self.session.asks_for_all_of(&found.file, self.runtime.found.dir);
         for name in found.facts().needed() {
             self.request(from, Want::Needed, name, chain);
         }
@@ -131,7 +132,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn open(&mut self, from: ObjectId, want: Want, name: &Arc<[u8]>, key: SearchKey) -> Outcome {
         let answer = self.session.search(key);
         let (path, found, rule) = match &*answer {
-            Answer::Found { path, found, rule } => (path, found, *rule),
+            Answer::Found { path, found, rule, .. } => (path, found, *rule),
             Answer::Missing(miss) => return Outcome::Missing(self.session.with_tried(&key, miss)),
             Answer::Dies { path, words } => {
                 return Outcome::Dies(Arc::new(super::Death {

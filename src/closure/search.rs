@@ -4,6 +4,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::names::FileNames;
 use super::session::{ChainNo, ListNo, Seen};
 use super::{Found, Miss, Runtime, Session, Settings, Tried};
 use crate::intern::Name;
@@ -27,7 +28,9 @@ pub(super) struct SearchKey {
 pub(super) enum Answer {
     Found {
         path: Arc<[u8]>,
+        path_no: Name,
         found: Found,
+        names: Rc<FileNames>,
         rule: Rule,
     },
     /// The list of what was tried is left out: [`Session::with_tried`].
@@ -98,8 +101,8 @@ impl Session<'_> {
         let is_missing = matches!(verdict, Verdict::Missing { .. });
         let answer = match verdict {
             Verdict::Found(rule) => {
-                let (path, found) = (Arc::from(eye.path), eye.found);
-                Answer::Found { path, found: found.expect("what fits was found"), rule }
+                let found = eye.found.expect("what fits was found");
+                self.found(Arc::from(eye.path), found, rule)
             }
             Verdict::Dies(words) => Answer::Dies { path: eye.path, words },
             Verdict::Missing { other_class } => {
@@ -109,6 +112,11 @@ impl Session<'_> {
         };
         // What ldconfig would list may be of a level too.
         Known { answer: Rc::new(answer), cost: eye.cost, varies: eye.varies || is_missing }
+    }
+
+    fn found(&mut self, path: Arc<[u8]>, found: Found, rule: Rule) -> Answer {
+        let (path_no, names) = (self.names.intern(&path), self.names_in(&found.file));
+        Answer::Found { path, path_no, found, names, rule }
     }
 
     /// Where a name is found that an object without path lists asks for, as `dlopen`
@@ -189,7 +197,7 @@ impl Session<'_> {
             return Answer::Missing(Arc::new(miss));
         };
         if self.settings.conf {
-            return Answer::Found { path, found, rule: Rule::Conf };
+            return self.found(path, found, Rule::Conf);
         }
         miss.by_conf = Some(path);
         Answer::Missing(Arc::new(miss))
@@ -278,6 +286,10 @@ impl World for Eye<'_, '_> {
         self.runtime.system_dirs(self.session.root)
     }
 
+    fn endless_path_file(&mut self) -> Option<Vec<u8>> {
+        self.runtime.endless_path_file(self.session.root)
+    }
+
     fn subdirs(&mut self) -> Arc<[Vec<u8>]> {
         self.runtime.subdirs(self.session.root)
     }
@@ -286,10 +298,6 @@ impl World for Eye<'_, '_> {
         self.runtime.about(self.session.root)
     }
 }
-    fn endless_path_file(&mut self) -> Option<Vec<u8>> {
-        self.runtime.endless_path_file(self.session.root)
-    }
-
 
 impl Sighting {
     /// `None`, which ends the search, if there is no room for one more.

@@ -9,9 +9,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::lists::Link;
+use super::names::{FileNames, FileNo};
 use super::search::{Budget, Known, SearchKey};
 use super::symtab::SymbolTables;
-use super::{Elsewhere, File, Files, Found, Runtime};
+use super::{Elsewhere, File, Files, Found, Runtime, scout};
 use crate::intern::{Map, Marks, Name, Names};
 use crate::loader::{Cpu, Dir, Launch, hwcaps};
 use crate::path::basename;
@@ -138,13 +139,17 @@ pub struct Session<'a> {
     /// Of the program that was closed over last: see [`Session::varies`].
     pub(super) varies: bool,
     pub(super) runtimes: Vec<Rc<Runtime>>,
-    /// Reused by every walk.
+    pub(super) file_names: Map<FileId, Rc<FileNames>>,
+    /// Reused by every walk: of names, and of files.
     pub(super) marks: Marks,
+    pub(super) file_marks: Marks,
     /// musl: which files are a libc of their own.
     pub(super) libcs: Map<FileId, bool>,
     /// Which versions one file asks another for, and does not get.
-    pub(super) version_pairs: Map<(FileId, Name, FileId), Rc<[usize]>>,
+    pub(super) version_pairs: Map<(FileNo, Name, FileNo), Rc<[usize]>>,
     pub(super) symbols: SymbolTables,
+    /// Who may be told that much is going to be opened.
+    pub(super) scout: Option<scout::Send<'a>>,
     /// For hints: what lies beside programs, by their directory.
     pub(super) besides: Map<DirId, Rc<Elsewhere>>,
 }
@@ -173,12 +178,20 @@ impl<'a> Session<'a> {
             budget: Budget::whole(settings),
             varies: false,
             runtimes: Vec::new(),
+            file_names: Map::default(),
             marks: Marks::default(),
+            file_marks: Marks::default(),
             libcs: Map::default(),
             version_pairs: Map::default(),
             symbols: SymbolTables::default(),
+            scout: None,
             besides: Map::default(),
         }
+    }
+
+    /// Has a scout sent out where one is worth it.
+    pub fn send_scout_by(&mut self, send: scout::Send<'a>) {
+        self.scout = Some(send);
     }
 
     pub(super) fn runtime_no(&self, runtime: &Rc<Runtime>) -> u32 {

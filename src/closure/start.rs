@@ -207,7 +207,7 @@ fn usual_loaders(facts: &Facts, target: &Target) -> Vec<Vec<u8>> {
 }
 
 /// Most programs load no more than so many objects.
-const USUAL: usize = 16;
+pub(super) const USUAL: usize = 16;
 
 impl Closure {
     /// The loader is there before anything is asked for.

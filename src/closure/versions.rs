@@ -4,21 +4,23 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::names::{FileNames, Naming};
 use super::{Closure, ObjectId, Outcome, Session, Slot};
 use crate::elf::Facts;
 use crate::finding::{Finding, Severity};
 use crate::intern::{Marks, Name};
 use crate::loader::Version;
 
-pub(super) fn check(session: &mut Session<'_>, closure: &mut Closure) {
+pub(super) fn check(session: &mut Session<'_>, closure: &mut Closure, mut naming: Naming) {
     let died =
         closure.edges.iter().any(|edge| matches!(&edge.outcome, Outcome::Dies(death) if !death.is_forgiven));
     if !died {
-        let providers = providers(session, closure);
+        let providers = providers(session, closure, std::mem::take(&mut naming.called));
         // Whoever holds the findings apart may look at the objects where they are.
         let mut findings = std::mem::take(&mut closure.findings);
+        let check = Check { closure, files: &naming.files, providers: &providers };
         for id in closure.loaded() {
-            check_object(session, closure, &providers, id, &mut findings);
+            check.object(session, id, &mut findings);
         }
         closure.findings = findings;
         session.marks = providers;
@@ -28,82 +30,70 @@ pub(super) fn check(session: &mut Session<'_>, closure: &mut Closure) {
 /// In place of an object: a name that was asked for and not found.
 const FAKED: u32 = u32::MAX;
 
-/// Who answers to a name here: by path and by the names asked for. A SONAME
-/// alone does not count.
-fn providers(session: &mut Session<'_>, closure: &Closure) -> Marks {
+/// Who answers to a name here: of several objects the first.
+fn providers(session: &mut Session<'_>, closure: &Closure, mut called: Vec<(ObjectId, Name)>) -> Marks {
     let mut marks = std::mem::take(&mut session.marks);
     marks.clear();
-    let mut learn = |session: &mut Session<'_>, name: &[u8], value: u32| {
-        let number = session.names.intern(name);
-        if marks.get(number).is_none() {
-            marks.set(number, value);
-        }
-    };
-    for (id, object) in closure.objects.iter().enumerate() {
-        let id = id as u32;
-        learn(session, &object.path, id);
-        for name in &object.names {
-            learn(session, name, id);
-        }
-        if id == 1 {
-            learn(session, object.found.facts().soname().unwrap_or_default(), id);
-        }
-    }
-    for slot in &closure.order {
-        if let Slot::Missing(edge) = slot {
-            learn(session, &closure.edges[*edge].name, FAKED);
+    called.sort_by_key(|(id, _)| *id);
+    let missing = closure.order.iter().filter_map(|slot| match slot {
+        Slot::Missing(edge) => Some((FAKED, session.names.intern(&closure.edges[*edge].name))),
+        Slot::Object(_) => None,
+    });
+    for (value, name) in called.into_iter().map(|(id, name)| (id.0, name)).chain(missing) {
+        if marks.get(name).is_none() {
+            marks.set(name, value);
         }
     }
     marks
 }
 
-fn check_object(
-    session: &mut Session<'_>,
-    closure: &Closure,
-    providers: &Marks,
-    id: ObjectId,
-    findings: &mut Vec<Finding>,
-) {
-    let facts = closure.object(id).found.facts();
-    let mut at = 0;
-    while let Some(need) = facts.version_needs.get(at) {
-        let len = facts.version_needs[at..].iter().take_while(|n| n.file == need.file).count();
-        let file = session.names.intern(facts.str(need.file));
-        match providers.get(file) {
-            Some(FAKED) => {}
-            None => findings.push(inconsistent(closure, id, facts.str(need.file))),
-            Some(provider) => {
-                let provider = ObjectId(provider);
-                for &need in unmet_of_pair(session, closure, id, provider, file, at..at + len).iter() {
-                    findings.push(not_found(closure, id, provider, need));
-                }
-                if !closure.object(provider).found.facts().has_verdef {
-                    findings.push(unversioned(closure, id, provider));
+struct Check<'c> {
+    closure: &'c Closure,
+    /// The names in each object.
+    files: &'c [Rc<FileNames>],
+    providers: &'c Marks,
+}
+
+impl Check<'_> {
+    fn object(&self, session: &mut Session<'_>, id: ObjectId, findings: &mut Vec<Finding>) {
+        let closure = self.closure;
+        for (file, needs) in &self.files[id.0 as usize].versions {
+            match self.providers.get(*file) {
+                Some(FAKED) => {}
+                None => findings.push(inconsistent(closure, id, session.names.bytes(*file))),
+                Some(provider) => {
+                    let provider = ObjectId(provider);
+                    for &need in self.unmet_of_pair(session, id, provider, *file, needs).iter() {
+                        findings.push(not_found(closure, id, provider, need));
+                    }
+                    if !closure.object(provider).found.facts().has_verdef {
+                        findings.push(unversioned(closure, id, provider));
+                    }
                 }
             }
         }
-        at += len;
     }
-}
 
-/// What one object needs of one other, and does not get: the same two files
-/// always agree.
-fn unmet_of_pair(
-    session: &mut Session<'_>,
-    closure: &Closure,
-    id: ObjectId,
-    provider: ObjectId,
-    file: Name,
-    needs: Range<usize>,
-) -> Rc<[usize]> {
-    let (from, to) = (&closure.object(id).found, &closure.object(provider).found);
-    let key = (from.file.stat.id, file, to.file.stat.id);
-    if let Some(known) = session.version_pairs.get(&key) {
-        return Rc::clone(known);
+    /// What one object needs of one other, and does not get: the same two files
+    /// always agree.
+    fn unmet_of_pair(
+        &self,
+        session: &mut Session<'_>,
+        id: ObjectId,
+        provider: ObjectId,
+        file: Name,
+        needs: &Range<usize>,
+    ) -> Rc<[usize]> {
+        let number = |id: ObjectId| self.files[id.0 as usize].file;
+        let key = (number(id), file, number(provider));
+        if let Some(known) = session.version_pairs.get(&key) {
+            return Rc::clone(known);
+        }
+        let facts = |id| self.closure.object(id).found.facts();
+        let unmet = unmet(facts(id), needs.clone(), facts(provider));
+        session.version_pairs.insert(key, Rc::clone(&unmet));
+        unmet
     }
-    let unmet = unmet(from.facts(), needs, to.facts());
-    session.version_pairs.insert(key, Rc::clone(&unmet));
-    unmet
 }
 
 /// The needs of a range that the provider does not define. One that defines

@@ -27,60 +27,47 @@ pub(super) enum Input {
     Oddity(Problem),
 }
 
-/// All inputs, in the order in which they are shown.
+/// What directories held.
 #[derive(Debug, Default)]
-pub(super) struct Inputs {
-    pub(super) list: Vec<Input>,
-    /// Files read below directories.
+pub(super) struct Walked {
     pub(super) files_read: usize,
-    /// How many of them are in the list, as programs.
+    /// How many of them are programs or libraries.
     pub(super) programs_read: usize,
-    /// A directory was named.
-    pub(super) walked: bool,
-    /// What whoever typed the words may not have meant.
-    pub(super) notes: Vec<Finding>,
 }
 
-impl Inputs {
-    pub(super) fn of(job: &Job, scene: &Scene<'_>, session: &mut Session<'_>, files: &[Vec<u8>]) -> Inputs {
-        let mut inputs = Inputs::default();
-        for (named, note) in all_named(job, scene, session, files) {
-            inputs.notes.extend(note);
-            match named {
-                Named::Program(program) => inputs.list.push(Input::Program(program)),
-                Named::Problem(problem) => inputs.list.push(Input::Problem(problem)),
-                Named::Directory(path) => inputs.walk(job, scene, session, &path),
-            }
-        }
-        inputs
-    }
-
-    /// Every ELF file below a directory, sorted by path.
-    fn walk(&mut self, job: &Job, scene: &Scene<'_>, session: &mut Session<'_>, path: &[u8]) {
-        self.walked = true;
+impl Walked {
+    /// Adds every ELF file below a directory, sorted by path.
+    pub(super) fn directory(
+        &mut self,
+        job: &Job,
+        scene: &Scene<'_>,
+        session: &mut Session<'_>,
+        path: &[u8],
+    ) -> Vec<Input> {
         let start = match resolve_dir(scene.root, session.cwd(), path) {
             Ok((start, _)) => start,
-            Err(error) => return self.list.push(Input::Problem(Problem::new(path, "open", words(&error)))),
+            Err(error) => return vec![Input::Problem(Problem::new(path, "open", words(&error)))],
         };
         let gathered = gather(scene, start, (job.threads)());
         self.files_read += gathered.files_read;
         let real_start = crate::root::Root::real_path(scene.root, start);
         let mut found = gathered.found;
         found.sort_unstable_by(|a, b| a.path().cmp(b.path()));
+        let mut inputs = Vec::with_capacity(found.len());
         for entry in found {
             let shown = respell(path, real_start.as_bytes(), entry.path());
             let input = entry.into_input(session, shown);
             self.programs_read += usize::from(matches!(input, Some(Input::Program(_))));
-            self.list.extend(input);
+            inputs.extend(input);
         }
+        inputs
     }
 }
 
 /// The one program of a command that takes no directory.
 pub(super) fn program(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Input {
     match named(job, session, word).0 {
-        Named::Program(program) => Input::Program(program),
-        Named::Problem(problem) => Input::Problem(problem),
+        Named::Input(input) => input,
         Named::Directory(path) => Input::Problem(Problem::new(&path, "read", "it is a directory".into())),
     }
 }
@@ -88,41 +75,26 @@ pub(super) fn program(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Inpu
 /// What a word of the command line came to, and what may surprise about it.
 type Word = (Named, Option<Finding>);
 
-enum Named {
-    Program(Program),
+pub(super) enum Named {
+    Input(Input),
     Directory(Vec<u8>),
-    Problem(Problem),
 }
 
-/// All words of the command line, in their order. Many are looked at by all
-/// processors: most of that time is spent in the kernel, opening files.
-fn all_named(job: &Job, scene: &Scene<'_>, session: &mut Session<'_>, words: &[Vec<u8>]) -> Vec<Word> {
-    let threads = if words.len() < super::MANY { 1 } else { (job.threads)() };
-    if threads < 2 {
-        return words.iter().map(|word| named(job, session, word)).collect();
+impl Named {
+    fn program(program: Program) -> Named {
+        Named::Input(Input::Program(program))
     }
-    let part = |words: &[Vec<u8>]| {
-        let mut session = Session::new(scene.root, scene.files, &scene.settings[0].1);
-        words.iter().map(|word| named(job, &mut session, word)).collect::<Vec<_>>()
-    };
-    let (own, others) = words.split_at(words.len().div_ceil(threads));
-    std::thread::scope(|scope| {
-        let parts = others.chunks(own.len());
-        let workers: Vec<_> = parts.map(|words| scope.spawn(move || part(words))).collect();
-        let own: Vec<Word> = own.iter().map(|word| named(job, session, word)).collect();
-        let join = |worker: std::thread::ScopedJoinHandle<'_, Vec<Word>>| match worker.join() {
-            Ok(named) => named,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
-        own.into_iter().chain(workers.into_iter().flat_map(join)).collect()
-    })
+
+    fn problem(problem: Problem) -> Named {
+        Named::Input(Input::Problem(problem))
+    }
 }
 
 /// One word of the command line. What this process could not look for is not absent.
-fn named(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Word {
+pub(super) fn named(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Word {
     match (looked_up(job, session, word), session.root.trouble()) {
-        ((Named::Problem(_), _), Some(cause)) => {
-            (Named::Problem(Problem::new(word, "open", words(&cause))), None)
+        ((Named::Input(Input::Problem(_)), _), Some(cause)) => {
+            (Named::problem(Problem::new(word, "open", words(&cause))), None)
         }
         (found, _) => found,
     }
@@ -145,11 +117,11 @@ fn looked_up(job: &Job, session: &mut Session<'_>, word: &[u8]) -> Word {
 fn in_root(session: &mut Session<'_>, path: &[u8]) -> Named {
     match open_program(session, path) {
         Ok(program) => match Problem::of_file(path, &program.found.file, &Where::Root(session)) {
-            Some(problem) => Named::Problem(problem),
-            None => Named::Program(program),
+            Some(problem) => Named::problem(problem),
+            None => Named::program(program),
         },
         Err(NotAProgram::Seen(Seen::Directory)) => Named::Directory(path.to_vec()),
-        Err(no) => Named::Problem(Problem::of_no_program(path, &no, &Where::Root(session))),
+        Err(no) => Named::problem(Problem::of_no_program(path, &no, &Where::Root(session))),
     }
 }
 
@@ -191,10 +163,10 @@ fn shadowed(job: &Job, session: &mut Session<'_>, word: &[u8], path: &[u8]) -> O
 fn on_host(session: &mut Session<'_>, word: &[u8], path: &Path) -> Word {
     let file = match session.look_at_host(path) {
         Ok(file) => file,
-        Err(error) => return (Named::Problem(not_on_host(word, &error)), None),
+        Err(error) => return (Named::problem(not_on_host(word, &error)), None),
     };
     if let Some(problem) = Problem::of_file(word, &file, &Where::Host(path)) {
-        return (Named::Problem(problem), None);
+        return (Named::problem(problem), None);
     }
     let name = crate::path::basename(word).into();
     let found = Found { file, dir: DirId::TOP, name, links: Default::default() };
@@ -205,7 +177,7 @@ fn on_host(session: &mut Session<'_>, word: &[u8], path: &Path) -> Word {
         message: b"it lies outside the root, and is taken as if it stood at the root's top".to_vec(),
         hint: None,
     };
-    (Named::Program(Program { path: word.to_vec(), found }), Some(note))
+    (Named::program(Program { path: word.to_vec(), found }), Some(note))
 }
 
 /// A file of the host as if it stood at `at` in the root.

@@ -1,4 +1,4 @@
-//! `list`: every input closed over and shown, in the order of the inputs,
+//! `list`: every word named, closed over and shown, in the order of the words,
 //! whoever of several workers was faster.
 
 use std::collections::BTreeMap;
@@ -6,13 +6,13 @@ use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use super::inputs::{Input, Inputs};
+use super::inputs::{self, Input, Named, Walked};
 use super::render::{Rendered, Renderer};
 use super::{Failure, Scene, Streams};
-use crate::closure::{Program, scout};
-use crate::finding::{Exit, Finding};
+use crate::closure::scout;
+use crate::finding::Exit;
 use crate::job::{Format, Job, ListTask};
-use crate::report::{self, Json, Style, counted};
+use crate::report::{Json, counted};
 
 pub(super) fn list(
     job: &Job,
@@ -20,140 +20,181 @@ pub(super) fn list(
     scene: &Scene<'_>,
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
-    let mut first = Renderer::new(job, task, *scene);
-    // What a run remembers is freed by the end of the process, which is near, and
-    // quicker at it.
-    let inputs = ManuallyDrop::new(Inputs::of(job, scene, first.session(), &task.files));
-    let with_headers = task.files.len() > 1 || inputs.walked;
-    // From here on the inputs are fixed, and so is the order of the answers.
+    let with_headers = task.files.len() > 1;
+    let renderer = || Renderer::new(job, task, *scene).with_headers(with_headers);
     let mut answer = Answer::start(task.format, streams);
-    for note in inputs.notes.iter().filter(|_| !job.quiet) {
-        answer.note(note, Style { colour: job.colour.stderr });
+    let word = |renderer: &mut Renderer<'_>, word: &Vec<u8>| of_word(job, renderer, word);
+    let crew = Crew { job, scene, renderer: &renderer, each: &word };
+    let left = crew.work(&task.files, &mut answer)?;
+    if left.is_empty() {
+        return answer.end();
     }
-    let threads = if inputs.list.len() < super::MANY { 1 } else { (job.threads)() };
-    if threads < 2 {
-        alone_with_scout(scene, first.with_headers(with_headers), &inputs.list, &mut answer)?;
-    } else {
-        scene.files.share_places();
-        let renderer = || Renderer::new(job, task, *scene).with_headers(with_headers);
-        together(threads, first.with_headers(with_headers), &renderer, &inputs.list, &mut answer)?;
-    }
-    if inputs.walked && !job.quiet {
-        answer.say(&walked(&inputs));
+    let walked = directories(job, scene, &|| renderer().with_headers(true), left, &mut answer)?;
+    if !job.quiet {
+        answer.say(&walked);
     }
     answer.end()
 }
 
-/// What the directories held; files that were named are not counted.
-fn walked(inputs: &Inputs) -> String {
-    let files = counted(inputs.files_read, "file");
-    match inputs.programs_read {
+/// What comes of one item of a list.
+enum Part {
+    Done(Rendered),
+    /// A directory's answers come later: everybody works on them.
+    Directory(Vec<u8>),
+}
+
+fn of_word(job: &Job, renderer: &mut Renderer<'_>, word: &[u8]) -> Part {
+    let (named, note) = inputs::named(job, renderer.session(), word);
+    match named {
+        Named::Input(input) => Part::Done(renderer.word(&input, note.as_ref())),
+        Named::Directory(path) => Part::Directory(path),
+    }
+}
+
+/// From the first directory on: what is in it, and what was done and waits behind it.
+fn directories<'a>(
+    job: &'a Job,
+    scene: &'a Scene<'a>,
+    renderer: &(dyn Fn() -> Renderer<'a> + Sync),
+    parts: Vec<Part>,
+    answer: &mut Answer<'_, '_>,
+) -> Result<String, Failure> {
+    let mut walked = Walked::default();
+    let input = |renderer: &mut Renderer<'_>, input: &Input| Part::Done(renderer.input(input));
+    let crew = Crew { job, scene, renderer, each: &input };
+    // Freed by the end of the process, which is near, and quicker at it.
+    let mut namer = ManuallyDrop::new(renderer());
+    for part in parts {
+        match part {
+            Part::Done(rendered) => answer.add(rendered)?,
+            Part::Directory(path) => {
+                let inputs = walked.directory(job, scene, namer.session(), &path);
+                crew.work(&ManuallyDrop::new(inputs), answer)?;
+            }
+        }
+    }
+    let files = counted(walked.files_read, "file");
+    Ok(match walked.programs_read {
         1 => format!("depcollect: read {files} in directories: 1 program or library\n"),
         count => format!("depcollect: read {files} in directories: {count} programs or libraries\n"),
-    }
+    })
 }
 
 /// A worker takes so many at a time.
 const BATCH: usize = 16;
 
-fn alone(renderer: Renderer<'_>, inputs: &[Input], answer: &mut Answer<'_, '_>) -> Result<(), Failure> {
-    let mut renderer = ManuallyDrop::new(renderer);
-    for input in inputs {
-        answer.add(renderer.input(input))?;
+/// Who works through a list, and how.
+struct Crew<'c, 'a, T> {
+    job: &'c Job,
+    scene: &'c Scene<'a>,
+    renderer: &'c (dyn Fn() -> Renderer<'a> + Sync),
+    each: &'c (dyn Fn(&mut Renderer<'_>, &T) -> Part + Sync),
+}
+
+impl<T: Sync> Crew<'_, '_, T> {
+    /// Answers for all items up to the first directory, and gives back the rest.
+    fn work(&self, items: &[T], answer: &mut Answer<'_, '_>) -> Result<Vec<Part>, Failure> {
+        self.scene.files.share_places();
+        let threads = if items.len() < super::MANY { 1 } else { (self.job.threads)() };
+        let mut order = Order { waiting: BTreeMap::new(), due: 0, left: Vec::new() };
+        if threads < 2 {
+            self.alone(items, &mut order, answer)
+        } else {
+            self.together(threads, items, &mut order, answer)
+        }?;
+        Ok(order.left)
     }
-    Ok(())
-}
 
-/// One program that needs much is half done by whoever opens its libraries
-/// ahead. Of several the first ones leave the others little to open.
-fn alone_with_scout(
-    scene: &Scene<'_>,
-    renderer: Renderer<'_>,
-    inputs: &[Input],
-    answer: &mut Answer<'_, '_>,
-) -> Result<(), Failure> {
-    let Some(program) = inputs.iter().find_map(worth_a_scout) else {
-        return alone(renderer, inputs, answer);
-    };
-    scene.files.share_places();
-    let is_enough = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| scout::scout(scene.root, scene.files, program, &is_enough));
-        let done = alone(renderer, inputs, answer);
-        is_enough.store(true, Ordering::Relaxed);
-        done
-    })
-}
-
-fn worth_a_scout(input: &Input) -> Option<&Program> {
-    match input {
-        Input::Program(program) => Some(program).filter(|program| scout::is_worth_it(program)),
-        Input::Problem(_) | Input::Oddity(_) => None,
+    /// One program that needs much is half done by whoever opens its libraries
+    /// ahead. Of several the first one leaves the others little to open.
+    fn alone(&self, items: &[T], order: &mut Order, answer: &mut Answer<'_, '_>) -> Result<(), Failure> {
+        let is_enough = AtomicBool::new(false);
+        let (root, files, is_enough) = (self.scene.root, self.scene.files, &is_enough);
+        std::thread::scope(|scope| {
+            let send = |start: scout::Start| {
+                scope.spawn(move || scout::scout(root, files, &start, is_enough));
+            };
+            let mut renderer = ManuallyDrop::new((self.renderer)());
+            renderer.session().send_scout_by(&send);
+            let mut one = |item| order.add((order.due, vec![(self.each)(&mut renderer, item)]), answer);
+            let done = items.iter().try_for_each(&mut one);
+            is_enough.store(true, Ordering::Relaxed);
+            done
+        })
     }
-}
 
-/// Closures are independent of each other: each worker has a memory of its own
-/// and takes the next batch; the answers are put in order again. This thread is
-/// a worker too: one that only waited for the others would be woken at each
-/// batch, and take a processor from them.
-fn together<'a>(
-    threads: usize,
-    first: Renderer<'a>,
-    renderer: &(dyn Fn() -> Renderer<'a> + Sync),
-    inputs: &[Input],
-    answer: &mut Answer<'_, '_>,
-) -> Result<(), Failure> {
-    let work = Work { batches: inputs.chunks(BATCH).collect(), next: AtomicUsize::new(0) };
-    let (sender, receiver) = mpsc::sync_channel::<(usize, Vec<Rendered>)>(threads * 4);
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            let (sender, work) = (sender.clone(), &work);
-            scope.spawn(move || {
-                let mut renderer = ManuallyDrop::new(renderer());
-                // The receiver is gone if the output was closed: stop working.
-                while work.one(&mut renderer).is_some_and(|done| sender.send(done).is_ok()) {}
-            });
-        }
-        drop(sender);
-        let mut order = Order { waiting: BTreeMap::new(), due: 0 };
-        let mut renderer = ManuallyDrop::new(first);
-        while let Some(done) = work.one(&mut renderer) {
-            order.add(done, answer)?;
-            receiver.try_iter().try_for_each(|done| order.add(done, answer))?;
-        }
-        receiver.into_iter().try_for_each(|done| order.add(done, answer))
-    })
+    /// Closures are independent of each other: each worker has a memory of its own
+    /// and takes the next batch; the answers are put in order again. This thread is
+    /// a worker too: one that only waited for the others would be woken at each
+    /// batch, and take a processor from them.
+    fn together(
+        &self,
+        threads: usize,
+        items: &[T],
+        order: &mut Order,
+        answer: &mut Answer<'_, '_>,
+    ) -> Result<(), Failure> {
+        let work =
+            Work { batches: items.chunks(BATCH).collect(), next: AtomicUsize::new(0), each: self.each };
+        let (sender, receiver) = mpsc::sync_channel::<(usize, Vec<Part>)>(threads * 4);
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                let (sender, work) = (sender.clone(), &work);
+                scope.spawn(move || {
+                    let mut renderer = ManuallyDrop::new((self.renderer)());
+                    // The receiver is gone if the output was closed: stop working.
+                    while work.one(&mut renderer).is_some_and(|done| sender.send(done).is_ok()) {}
+                });
+            }
+            drop(sender);
+            let mut renderer = ManuallyDrop::new((self.renderer)());
+            while let Some(done) = work.one(&mut renderer) {
+                order.add(done, answer)?;
+                receiver.try_iter().try_for_each(|done| order.add(done, answer))?;
+            }
+            receiver.into_iter().try_for_each(|done| order.add(done, answer))
+        })
+    }
 }
 
 /// What the workers share.
-struct Work<'i> {
-    batches: Vec<&'i [Input]>,
+struct Work<'i, T> {
+    batches: Vec<&'i [T]>,
     next: AtomicUsize,
+    each: &'i (dyn Fn(&mut Renderer<'_>, &T) -> Part + Sync),
 }
 
-impl Work<'_> {
+impl<T> Work<'_, T> {
     /// Does the next batch, if there is one.
-    fn one(&self, renderer: &mut Renderer<'_>) -> Option<(usize, Vec<Rendered>)> {
+    fn one(&self, renderer: &mut Renderer<'_>) -> Option<(usize, Vec<Part>)> {
         let batch = self.next.fetch_add(1, Ordering::Relaxed);
-        let inputs = self.batches.get(batch)?;
-        Some((batch, inputs.iter().map(|input| renderer.input(input)).collect()))
+        let items = self.batches.get(batch)?;
+        Some((batch, items.iter().map(|item| (self.each)(renderer, item)).collect()))
     }
 }
 
-/// Batches are answered in their order.
+/// Batches are answered in their order, up to the first directory.
 struct Order {
-    waiting: BTreeMap<usize, Vec<Rendered>>,
+    waiting: BTreeMap<usize, Vec<Part>>,
     due: usize,
+    left: Vec<Part>,
 }
 
 impl Order {
-    fn add(&mut self, done: (usize, Vec<Rendered>), answer: &mut Answer<'_, '_>) -> Result<(), Failure> {
+    fn add(&mut self, done: (usize, Vec<Part>), answer: &mut Answer<'_, '_>) -> Result<(), Failure> {
         self.waiting.insert(done.0, done.1);
-        while let Some(rendered) = self.waiting.remove(&self.due) {
-            rendered.into_iter().try_for_each(|one| answer.add(one))?;
+        while let Some(parts) = self.waiting.remove(&self.due) {
+            parts.into_iter().try_for_each(|part| self.one(part, answer))?;
             self.due += 1;
         }
         Ok(())
+    }
+
+    fn one(&mut self, part: Part, answer: &mut Answer<'_, '_>) -> Result<(), Failure> {
+        match part {
+            Part::Done(rendered) if self.left.is_empty() => answer.add(rendered),
+            part => Ok(self.left.push(part)),
+        }
     }
 }
 
@@ -188,10 +229,6 @@ impl<'s, 'w> Answer<'s, 'w> {
         }
         self.err.push_str(&rendered.err);
         if self.out.len() > PIECE { self.flush() } else { Ok(()) }
-    }
-
-    fn note(&mut self, note: &Finding, style: Style) {
-        report::finding(&mut self.err, None, note, style);
     }
 
     fn say(&mut self, text: &str) {

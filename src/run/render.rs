@@ -25,6 +25,9 @@ struct Answer {
     findings: Vec<Finding>,
 }
 
+/// Of what is said of an object, about so many bytes.
+const LINE: usize = 80;
+
 /// Answers for one input after the other, with the memory of one worker.
 pub(super) struct Renderer<'a> {
     job: &'a Job,
@@ -52,8 +55,20 @@ impl<'a> Renderer<'a> {
         &mut self.sessions[0]
     }
 
-    pub(super) fn input(&mut self, input: &Input) -> Rendered {
+    /// What a word of the command line named, after what may surprise about that.
+    pub(super) fn word(&mut self, input: &Input, note: Option<&Finding>) -> Rendered {
         let mut rendered = Rendered::default();
+        if let Some(note) = note.filter(|note| is_shown(self.job, note)) {
+            report::finding(&mut rendered.err, None, note, Style { colour: self.job.colour.stderr });
+        }
+        self.add(rendered, input)
+    }
+
+    pub(super) fn input(&mut self, input: &Input) -> Rendered {
+        self.add(Rendered::default(), input)
+    }
+
+    fn add(&mut self, mut rendered: Rendered, input: &Input) -> Rendered {
         match input {
             Input::Program(program) => {
                 let mut before = None;
@@ -90,11 +105,12 @@ impl<'a> Renderer<'a> {
         if before.as_ref() == Some(&answer) {
             return;
         }
-        let body = match (self.task.format, self.level(level)) {
-            (Format::Json, Some(level)) => self.body(closure, Some(level)),
-            _ => answer.body.clone(),
+        let with_level = match (self.task.format, self.level(level)) {
+            (Format::Json, Some(level)) => Some(self.body(closure, Some(level))),
+            _ => None,
         };
-        rendered.answers.push([self.header(closure, level).into_bytes(), body].concat());
+        let body = with_level.as_ref().unwrap_or(&answer.body);
+        rendered.answers.push([self.header(closure, level).as_bytes(), body].concat());
         *before = Some(answer);
         self.findings(rendered, closure);
         rendered.exit = rendered.exit.and(Exit::of(&closure.findings));
@@ -102,7 +118,7 @@ impl<'a> Renderer<'a> {
 
     fn body(&self, closure: &Closure, level: Option<&str>) -> Vec<u8> {
         let style = Style { colour: self.job.colour.stdout };
-        let mut text = String::new();
+        let mut text = String::with_capacity(closure.objects.len() * LINE);
         match self.task.format {
             Format::Ldd => report::ldd(&mut text, closure),
             Format::Tree => report::tree(&mut text, closure, style, self.job.verbose),

@@ -1,6 +1,7 @@
 //! depcollect itself as one more judge: a world in memory is closed over, and
 //! the closure is put into the words of the loader.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use depcollect::closure::{
@@ -11,7 +12,7 @@ use depcollect::elf::Class;
 use depcollect::finding::{Finding, Severity};
 use depcollect::loader::{Cpu, Family, Launch as Start};
 use depcollect::report;
-use depcollect::root::Root;
+use depcollect::root::{DirId, Root, resolve};
 
 use crate::judge::{Answer, Judge};
 use crate::world::{Launch, What, World};
@@ -31,7 +32,12 @@ fn model(world: &World) -> Answer {
     let answer = answer_in(&world, &root);
     let files = Files::default();
     files.share_places();
-    let ahead = |program: &Program| scout::scout(&root, &files, program, &AtomicBool::new(false));
+    let ahead = |program: &Program| {
+        let facts = program.found.facts();
+        let Some(Ok(loader)) = facts.interp().map(|path| resolve(&root, DirId::TOP, path)) else { return };
+        let start = scout::Start { object: Arc::clone(&program.found.file), dir: loader.dir };
+        scout::scout(&root, &files, &start, &AtomicBool::new(false));
+    };
     let scouted = answer_with(&world, &root, &files, &ahead);
     assert_eq!(scouted, answer, "whoever opens libraries ahead changes nothing");
     answer

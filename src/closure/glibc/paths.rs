@@ -46,7 +46,9 @@ impl Walk<'_, '_> {
     }
 
     pub(super) fn library_path(&mut self) -> ListNo {
-        let list = self.session.settings.library_path.clone().filter(|_| !self.secure).unwrap_or_default();
+        let Some(list) = self.session.settings.library_path.clone().filter(|_| !self.secure) else {
+            return ListNo::EMPTY;
+        };
         let origin = self.origin_of(PROGRAM);
         let dirs = self.split(PROGRAM, &list, b":;", origin.as_deref());
         self.session.list_no(dirs)
