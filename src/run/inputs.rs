@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::io::Errno;
 
-use super::problem::{Problem, Where};
+use super::problem::{COMMAND, Problem, Where};
 use super::{Scene, words};
 use crate::closure::{File, Found, NotAProgram, Program, Seen, Session, open_program};
 use crate::elf::Kind;
@@ -192,7 +192,7 @@ fn not_on_host(word: &[u8], error: &std::io::Error) -> Problem {
     match Errno::from_io_error(error) {
         Some(Errno::ISDIR) => {
             let hint = "a path of the root starts with a slash; of the host, name the files";
-            Problem::new(word, "list", "it is a directory outside the root".into()).with_hint(hint)
+            Problem::new(word, COMMAND, "it is a directory outside the root".into()).with_hint(hint)
         }
         Some(Errno::INVAL) => Problem::new(word, "read", "it is no regular file".into()),
         Some(Errno::NOENT) if !word.contains(&b'/') => Problem::new(word, "open", words(error))

@@ -12,6 +12,10 @@ use crate::finding::{Finding, Severity};
 use crate::needs::Refusal;
 use crate::root::{OpenFile, Opened, dir, resolve};
 
+/// What was to be done with a file, where that is what it is no good for. Other
+/// commands than `list` have a verb of their own: [`Problem::of_command`].
+pub(super) const COMMAND: &str = "list";
+
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) path: Vec<u8>,
@@ -47,6 +51,11 @@ impl Problem {
         }
     }
 
+    pub(super) fn of_command(self, verb: &'static str) -> Problem {
+        let verb = if self.verb == COMMAND { verb } else { self.verb };
+        Problem { verb, ..self }
+    }
+
     pub(super) fn with_hint(self, hint: &str) -> Problem {
         Problem { hint: Some(hint.to_owned()), ..self }
     }
@@ -59,7 +68,7 @@ impl Problem {
             }
             Ok(facts) if facts.is_debug_file() => {
                 let cause = "it is a debug file: there is nothing to load in it";
-                Some(Problem::new(path, "list", cause.into()))
+                Some(Problem::new(path, COMMAND, cause.into()))
             }
             Ok(_) => None,
             Err(unfit) => Some(of_unfit(path, unfit, place)),
@@ -81,7 +90,7 @@ impl Problem {
                 Problem::new(path, "read", "it is a directory".into())
             }
             NotAProgram::NotLoadable => {
-                Problem::new(path, "list", "an object or core file is not loaded by a loader".into())
+                Problem::new(path, COMMAND, "an object or core file is not loaded by a loader".into())
             }
             NotAProgram::Unfit(unfit) => of_unfit(path, unfit, place),
         }
@@ -103,7 +112,7 @@ fn of_unfit(path: &[u8], unfit: &Unfit, place: &Where<'_>) -> Problem {
         Unfit::BadIdent(_) => "its ELF header has a class or byte order of no meaning".into(),
         Unfit::Damaged { what, .. } => format!("it is damaged or cut short: {what}"),
     };
-    Problem::new(path, "list", cause)
+    Problem::new(path, COMMAND, cause)
 }
 
 /// A file of another format, by its first bytes.
@@ -111,11 +120,11 @@ fn of_stranger(path: &[u8], head: &[u8], otherwise: String) -> Problem {
     if let Some(interpreter) = script_interpreter(head) {
         let mut hint = String::from("its interpreter is `");
         crate::report::escape(&mut hint, interpreter);
-        hint.push_str("`; list that");
-        return Problem::new(path, "list", "it is a script".into()).with_hint(&hint);
+        hint.push_str("`; name that");
+        return Problem::new(path, COMMAND, "it is a script".into()).with_hint(&hint);
     }
     let cause = foreign_format(head).map_or(otherwise, |format| format!("it is {format}"));
-    Problem::new(path, "list", cause)
+    Problem::new(path, COMMAND, cause)
 }
 
 /// What the kernel reads of a script.

@@ -21,6 +21,7 @@ pub(super) fn why(
     let style = Style { colour: job.colour.stderr };
     let exit = match inputs::program(job, session, program) {
         Input::Problem(problem) | Input::Oddity(problem) => {
+            let problem = problem.of_command("explain");
             report::problem(
                 &mut err,
                 problem.verb,

@@ -385,7 +385,7 @@ fn what_cannot_be_looked_at_is_named_with_its_cause() {
     let rows = [
         (
             "/t/script",
-            "cannot list `/t/script`: it is a script\nhint: its interpreter is `/bin/sh`; list that\n",
+            "cannot list `/t/script`: it is a script\nhint: its interpreter is `/bin/sh`; name that\n",
         ),
         ("/t/empty", "cannot list `/t/empty`: it is empty\n"),
         ("/t/text", "cannot list `/t/text`: it is no ELF file\n"),

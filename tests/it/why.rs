@@ -115,3 +115,10 @@ fn why_ends_where_there_are_more_chains_than_can_be_counted() {
         .collect();
     assert!(depths.len() == 1000 && depths.is_sorted(), "{depths:?}");
 }
+
+#[test]
+fn what_cannot_be_explained_is_not_said_to_be_no_list() {
+    let text = "A text of some length, or it would be called too short to be an ELF file at all.";
+    let said = "-- 2\ndepcollect: error: cannot explain `/t/text`: it is no ELF file\n";
+    check(&format!("/t/text \"{text}\""), &["why", "/t/text", "libA.so"], said);
+}

@@ -161,7 +161,7 @@ fn another_relative_path_is_a_file_of_the_host() {
         assert!(said.contains(&format!("depcollect: note: {word}: {note}\n")), "{said}");
     }
     let rows = [
-        ("script", "cannot list `script`: it is a script\nhint: its interpreter is `/bin/awk`; list that\n"),
+        ("script", "cannot list `script`: it is a script\nhint: its interpreter is `/bin/awk`; name that\n"),
         (
             "some",
             "cannot list `some`: it is a directory outside the root\nhint: a path of the root starts with a slash; of the host, name the files\n",

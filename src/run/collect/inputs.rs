@@ -420,8 +420,7 @@ impl Gather<'_, '_> {
 
     fn not_a_program(&mut self, path: &[u8], no: &NotAProgram) {
         let problem = Problem::of_no_program(path, no, &Where::Root(self.session));
-        let verb = if problem.verb == "list" { "collect" } else { problem.verb };
-        self.problem(Problem { verb, ..problem });
+        self.problem(problem.of_command("collect"));
     }
 
     fn problem(&mut self, problem: Problem) {
