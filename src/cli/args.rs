@@ -181,7 +181,7 @@ pub struct Search {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub struct Output {
-    /// Say more: rules, sizes, every candidate tried.
+    /// Say more: rules, sizes, every candidate tried. JSON holds them anyway.
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
 

@@ -9,6 +9,12 @@ use crate::finding::{Finding, Severity};
 
 /// Appends one finding about a program.
 pub fn finding(out: &mut String, program: Option<&[u8]>, finding: &Finding, style: Style) {
+    fault(out, program, finding, style);
+    cure(out, finding, style);
+}
+
+/// Appends a finding without its hint.
+pub fn fault(out: &mut String, program: Option<&[u8]>, finding: &Finding, style: Style) {
     head(out, finding.severity, style);
     if let Some(program) = program.filter(|program| *program != finding.subject) {
         escape(out, program);
@@ -18,6 +24,10 @@ pub fn finding(out: &mut String, program: Option<&[u8]>, finding: &Finding, styl
     out.push_str(": ");
     escape(out, &finding.message);
     out.push('\n');
+}
+
+/// Appends the hint of a finding, if it has one.
+pub fn cure(out: &mut String, finding: &Finding, style: Style) {
     hint(out, finding.hint.as_deref(), style);
 }
 

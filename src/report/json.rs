@@ -38,11 +38,14 @@ impl Json {
     }
 
     /// A file that could not be looked at.
-    pub fn problem(path: &[u8], cause: &str) -> String {
+    pub fn problem(path: &[u8], cause: &str, hint: Option<&str>) -> String {
         let mut writer = Writer::default();
         writer.object(|w| {
             w.name("path", path);
             w.key("error").str(cause);
+            if let Some(hint) = hint {
+                w.key("hint").str(hint);
+            }
         });
         writer.text
     }

@@ -23,7 +23,7 @@ pub use check::{check_findings, check_json, check_programs, check_summary};
 pub use collection::{Collection, Program as Collected, Written, collection, collection_json, progress};
 pub use dot::dot;
 pub use edges::counted;
-pub use findings::{conflict, details, finding, nobody_asks, problem};
+pub use findings::{conflict, cure, details, fault, finding, nobody_asks, problem};
 pub use json::Json;
 pub use ldd::ldd;
 pub use needs::Needed;

@@ -11,6 +11,7 @@ use super::render::{Rendered, Renderer};
 use super::{Failure, Scene, Streams};
 use crate::closure::scout;
 use crate::finding::Exit;
+use crate::intern::Names;
 use crate::job::{Format, Job, ListTask};
 use crate::report::{Json, counted};
 
@@ -203,6 +204,8 @@ struct Answer<'s, 'w> {
     streams: &'s mut Streams<'w>,
     out: Vec<u8>,
     err: String,
+    /// Those that were said already.
+    cures: Names,
     json: Option<Json>,
     exit: Exit,
 }
@@ -213,7 +216,14 @@ const PIECE: usize = 1 << 16;
 impl<'s, 'w> Answer<'s, 'w> {
     fn start(format: Format, streams: &'s mut Streams<'w>) -> Self {
         let json = (format == Format::Json).then(|| Json::start("list"));
-        Answer { streams, out: Vec::new(), err: String::new(), json, exit: Exit::Fine }
+        Answer {
+            streams,
+            out: Vec::new(),
+            err: String::new(),
+            cures: Names::default(),
+            json,
+            exit: Exit::Fine,
+        }
     }
 
     fn add(&mut self, rendered: Rendered) -> Result<(), Failure> {
@@ -227,7 +237,12 @@ impl<'s, 'w> Answer<'s, 'w> {
                 None => self.out.extend_from_slice(answer),
             }
         }
-        self.err.push_str(&rendered.err);
+        for remark in &rendered.remarks {
+            self.err.push_str(&remark.text);
+            if self.cures.is_new(&[&remark.subject, remark.cure.as_bytes()].concat()) {
+                self.err.push_str(&remark.cure);
+            }
+        }
         if self.out.len() > PIECE { self.flush() } else { Ok(()) }
     }
 

@@ -14,8 +14,31 @@ use crate::report::{self, Json, Style};
 pub(super) struct Rendered {
     /// One after the other; in JSON each is a value.
     pub(super) answers: Vec<Vec<u8>>,
-    pub(super) err: String,
+    pub(super) remarks: Vec<Remark>,
     pub(super) exit: Exit,
+}
+
+/// Something to be said beside the answer.
+#[derive(Debug, Default)]
+pub(super) struct Remark {
+    pub(super) text: String,
+    /// The file it is about. Of many programs that lack it each says so, and the
+    /// first one what would help.
+    pub(super) subject: Vec<u8>,
+    pub(super) cure: String,
+}
+
+impl Rendered {
+    fn say(&mut self, text: String) {
+        self.remarks.push(Remark { text, ..Remark::default() });
+    }
+
+    fn finding(&mut self, program: Option<&[u8]>, finding: &Finding, style: Style) {
+        let mut remark = Remark { subject: finding.subject.clone(), ..Remark::default() };
+        report::fault(&mut remark.text, program, finding, style);
+        report::cure(&mut remark.cure, finding, style);
+        self.remarks.push(remark);
+    }
 }
 
 /// What a level comes to, whatever its name.
@@ -59,7 +82,7 @@ impl<'a> Renderer<'a> {
     pub(super) fn word(&mut self, input: &Input, note: Option<&Finding>) -> Rendered {
         let mut rendered = Rendered::default();
         if let Some(note) = note.filter(|note| is_shown(self.job, note)) {
-            report::finding(&mut rendered.err, None, note, Style { colour: self.job.colour.stderr });
+            rendered.finding(None, note, Style { colour: self.job.colour.stderr });
         }
         self.add(rendered, input)
     }
@@ -153,25 +176,23 @@ impl<'a> Renderer<'a> {
         let style = Style { colour: self.job.colour.stderr };
         let shown = |finding: &&Finding| is_shown(self.job, finding) && self.task.format != Format::Json;
         for finding in closure.findings.iter().filter(shown) {
-            report::finding(&mut rendered.err, Some(&closure.program), finding, style);
+            rendered.finding(Some(&closure.program), finding, style);
         }
-        if self.job.verbose && self.task.format == Format::Ldd {
-            report::details(&mut rendered.err, closure);
+        let says_it_all = matches!(self.task.format, Format::Tree | Format::Json);
+        if self.job.verbose && !says_it_all {
+            let mut text = String::new();
+            report::details(&mut text, closure);
+            rendered.say(text);
         }
     }
 
     fn problem(&self, rendered: &mut Rendered, problem: &Problem) {
         let style = Style { colour: self.job.colour.stderr };
-        report::problem(
-            &mut rendered.err,
-            problem.verb,
-            &problem.path,
-            &problem.cause,
-            problem.hint.as_deref(),
-            style,
-        );
+        let (mut text, hint) = (String::new(), problem.hint.as_deref());
+        report::problem(&mut text, problem.verb, &problem.path, &problem.cause, hint, style);
+        rendered.say(text);
         if self.task.format == Format::Json {
-            rendered.answers.push(Json::problem(&problem.path, &problem.cause).into_bytes());
+            rendered.answers.push(Json::problem(&problem.path, &problem.cause, hint).into_bytes());
         }
     }
 
@@ -187,7 +208,7 @@ impl<'a> Renderer<'a> {
             message: problem.cause.clone().into_bytes(),
             hint: None,
         };
-        report::finding(&mut rendered.err, None, &finding, Style { colour: self.job.colour.stderr });
+        rendered.finding(None, &finding, Style { colour: self.job.colour.stderr });
     }
 }
 

@@ -44,7 +44,7 @@ impl Bench {
         Bench { dir }
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub fn run(&self, args: &[&str]) -> Output {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("depcollect"));
         command.args(args).args(["--root", "root"]).current_dir(self.dir.path());
         command.env_remove("LD_LIBRARY_PATH").env("NO_COLOR", "1").output().expect("the binary runs")
@@ -415,6 +415,16 @@ fn what_cannot_be_looked_at_is_named_with_its_cause() {
     let output = command.args(["list", "--root", "root"]).arg(odd).current_dir(bench.dir.path()).output();
     let said = String::from_utf8(output.expect("the binary runs").stderr).expect("escaped");
     assert_eq!(said, "depcollect: error: cannot list `/t/n\\n\\u{1b}[31m\\xff`: it is no ELF file\n");
+}
+
+#[test]
+fn more_is_said_beside_every_format_that_does_not_hold_it() {
+    let bench = Bench::of("/t/m: NEEDED liba.so; RPATH /t/l");
+    let tried = "tried `/t/l/liba.so` for `liba.so`: no such directory [RPATH]";
+    for (format, is_beside) in [("ldd", true), ("paths", true), ("dot", true), ("json", false)] {
+        let said = bench.says(&["list", "-v", "--format", format, "/t/m"]);
+        assert_eq!(said.contains(tried), is_beside, "{format}: {said}");
+    }
 }
 
 #[test]

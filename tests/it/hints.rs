@@ -3,6 +3,7 @@
 
 use depcollect::closure::{Files, Session, Settings, close, open_program};
 
+use crate::cli::check;
 use crate::world::World;
 
 /// The first hint about each program, one after the other in one run.
@@ -61,4 +62,25 @@ fn a_hint_promises_nothing_that_the_loader_refuses() {
     for (more, hint) in rows {
         assert_eq!(hints(&format!("{m}\n{more}"), "/", &["/a/m"]), [hint], "{more}");
     }
+}
+
+#[test]
+fn what_would_help_is_said_once_for_each_name() {
+    check(
+        "/t/m: NEEDED liba.so libb.so\n/t/n: NEEDED libb.so\n/opt/liba.so:\n/opt/libb.so:",
+        &["list", "/t/m", "/t/n"],
+        "
+/t/m:
+\tliba.so => not found
+\tlibb.so => not found
+/t/n:
+\tlibb.so => not found
+-- 1
+depcollect: error: /t/m: liba.so: cannot open shared object file: No such file or directory (needed by /t/m)
+hint: it exists in `/opt`: --library-path /opt would find it
+depcollect: error: /t/m: libb.so: cannot open shared object file: No such file or directory (needed by /t/m)
+hint: it exists in `/opt`: --library-path /opt would find it
+depcollect: error: /t/n: libb.so: cannot open shared object file: No such file or directory (needed by /t/n)
+",
+    );
 }

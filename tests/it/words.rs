@@ -242,3 +242,12 @@ fn what_could_not_be_looked_for_is_not_said_to_be_missing() {
     }
     assert!(troubled > 0, "the limit is one");
 }
+
+#[test]
+fn a_problem_in_json_has_its_hint() {
+    let bench = Bench::of("/t/script \"#!/bin/sh\"");
+    let value = json_of(&bench.run(&["list", "--format", "json", "/t/script"]));
+    let problem = &value.list("programs")[0];
+    let said = (problem.text("error"), problem.text("hint"));
+    assert_eq!(said, (Some("it is a script"), Some("its interpreter is `/bin/sh`; name that")));
+}
