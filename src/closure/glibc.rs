@@ -112,6 +112,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         let name: Arc<[u8]> = interp.unwrap_or_else(|| Arc::clone(&self.runtime.path));
         self.closure.add_loader(&self.runtime, name);
         self.call_the_first_two();
+        self.session.begin_with(&self.closure.object(PROGRAM).found.file, self.runtime.found.dir);
         self.reached.push(PROGRAM);
         self.is_reached.extend([true, false]);
         self.is_done.extend([false, true]);
@@ -203,7 +204,6 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn requests_of(&mut self, id: ObjectId, mut at: usize) {
         let found = self.closure.object(id).found.clone();
         let names = Rc::clone(&self.naming.files[id.0 as usize]);
-        self.session.asks_for_all_of(&found.file, self.runtime.found.dir);
         for (ask, &name) in found.facts().asks.iter().zip(&names.asks) {
             if self.is_dead {
                 return;

@@ -67,6 +67,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     /// The program and the loader, which is libc as well.
     fn start(&mut self) {
         self.closure.add_loader(&self.runtime, Arc::clone(&self.runtime.path));
+        self.session.begin_with(&self.closure.object(PROGRAM).found.file, self.runtime.found.dir);
         self.has_shortname = vec![false, true];
         self.shortnames.insert(Arc::from(&b"libc.so"[..]), LDSO);
         let own = self.chain_of(PROGRAM);
@@ -90,7 +91,6 @@ impl<'w, 'a> Walk<'w, 'a> {
             return;
         }
         let chain = self.chains[from.0 as usize];
-        self.session.asks_for_all_of(&found.file, self.runtime.found.dir);
         for name in found.facts().needed() {
             self.request(from, Want::Needed, name, chain);
         }

@@ -13,10 +13,11 @@ use crate::elf::Facts;
 use crate::intern::Names;
 use crate::root::{DirId, Root};
 
-/// The first object that asks for so much that a thread is worth its start.
+/// A program that asks for so much that a thread is worth its start: of curl, which
+/// asks for three libraries and loads thirty, it is not.
 #[derive(Debug)]
 pub struct Start {
-    pub object: Arc<File>,
+    pub program: Arc<File>,
     /// Of the loader.
     pub dir: DirId,
 }
@@ -25,13 +26,15 @@ pub struct Start {
 pub type Send<'a> = &'a dyn Fn(Start);
 
 impl Session<'_> {
-    /// The walk is about to ask for what an object needs.
-    pub(super) fn asks_for_all_of(&mut self, object: &Arc<File>, dir: DirId) {
+    /// A walk is about to ask for what a program needs.
+    pub(super) fn begin_with(&mut self, program: &Arc<File>, dir: DirId) {
         const MANY: usize = 6;
         let is_worth_it = |facts: &Facts| facts.asks.len() >= MANY;
-        if self.scout.is_some() && object.elf.as_ref().is_ok_and(is_worth_it) {
-            let send = self.scout.take().expect("there is one");
-            send(Start { object: Arc::clone(object), dir });
+        if program.elf.as_ref().is_ok_and(is_worth_it)
+            && let Some(send) = self.scout.take()
+        {
+            self.files.share_places();
+            send(Start { program: Arc::clone(program), dir });
         }
     }
 }
@@ -45,7 +48,7 @@ pub fn scout(root: &dyn Root, files: &Files, start: &Start, is_enough: &AtomicBo
         let names = facts.needed().filter(|name| !name.contains(&b'/') && known.is_new(name));
         ahead.extend(names.map(<[u8]>::to_vec));
     };
-    remember(&mut ahead, &start.object);
+    remember(&mut ahead, &start.program);
     while let Some(name) = ahead.pop()
         && !is_enough.load(Ordering::Relaxed)
     {

@@ -95,7 +95,6 @@ struct Crew<'c, 'a, T> {
 impl<T: Sync> Crew<'_, '_, T> {
     /// Answers for all items up to the first directory, and gives back the rest.
     fn work(&self, items: &[T], answer: &mut Answer<'_, '_>) -> Result<Vec<Part>, Failure> {
-        self.scene.files.share_places();
         let threads = if items.len() < super::MANY { 1 } else { (self.job.threads)() };
         let mut order = Order { waiting: BTreeMap::new(), due: 0, left: Vec::new() };
         if threads < 2 {
@@ -135,6 +134,7 @@ impl<T: Sync> Crew<'_, '_, T> {
         order: &mut Order,
         answer: &mut Answer<'_, '_>,
     ) -> Result<(), Failure> {
+        self.scene.files.share_places();
         let work =
             Work { batches: items.chunks(BATCH).collect(), next: AtomicUsize::new(0), each: self.each };
         let (sender, receiver) = mpsc::sync_channel::<(usize, Vec<Part>)>(threads * 4);
@@ -194,7 +194,10 @@ impl Order {
     fn one(&mut self, part: Part, answer: &mut Answer<'_, '_>) -> Result<(), Failure> {
         match part {
             Part::Done(rendered) if self.left.is_empty() => answer.add(rendered),
-            part => Ok(self.left.push(part)),
+            part @ (Part::Done(_) | Part::Directory(_)) => {
+                self.left.push(part);
+                Ok(())
+            }
         }
     }
 }

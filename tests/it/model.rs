@@ -35,7 +35,7 @@ fn model(world: &World) -> Answer {
     let ahead = |program: &Program| {
         let facts = program.found.facts();
         let Some(Ok(loader)) = facts.interp().map(|path| resolve(&root, DirId::TOP, path)) else { return };
-        let start = scout::Start { object: Arc::clone(&program.found.file), dir: loader.dir };
+        let start = scout::Start { program: Arc::clone(&program.found.file), dir: loader.dir };
         scout::scout(&root, &files, &start, &AtomicBool::new(false));
     };
     let scouted = answer_with(&world, &root, &files, &ahead);
