@@ -36,13 +36,15 @@ pub enum Task {
     List(ListTask),
     Why { program: Vec<u8>, library: Vec<u8>, all: bool },
     Collect(Box<CollectTask>),
+    Needs(NeedsReport),
     Check(CheckTask),
 }
 
 /// What `collect` is to bring together, and where to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct CollectTask {
     pub programs: Vec<Placed>,
+    /// Empty: nothing is written.
     pub dist: PathBuf,
     pub include: Vec<Placed>,
     /// Anchored globs on a path in the image or a name that is asked for.
@@ -94,6 +96,21 @@ pub struct NeedsTask {
     pub without: Vec<Vec<u8>>,
     /// If it was typed.
     pub dlopen: Option<DlopenLevel>,
+}
+
+/// What `needs` is to tell of, and how.
+#[derive(Debug, Clone)]
+pub struct NeedsReport {
+    pub programs: Vec<Vec<u8>>,
+    pub needs: NeedsTask,
+    pub format: NeedsFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NeedsFormat {
+    Text,
+    Tree,
+    Json,
 }
 
 /// How far the notes are followed in which files say what they open.

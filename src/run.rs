@@ -21,6 +21,7 @@ mod check;
 mod collect;
 mod inputs;
 mod list;
+mod needs;
 mod problem;
 mod remarks;
 mod render;
@@ -76,6 +77,10 @@ pub fn run(job: &Job, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, 
             let scene = Scene { root: &root, files: &files, settings: &settings };
             collect::collect(job, task, &scene, &mut streams)
         }
+        Task::Needs(task) => {
+            let scene = Scene { root: &root, files: &files, settings: &settings };
+            needs::needs(job, task, &scene, &mut streams)
+        }
         Task::Check(task) => check::check(job, task, &*root, &mut streams),
     }
 }
@@ -124,7 +129,7 @@ fn settings(job: &Job, loader: Option<Vec<u8>>) -> Vec<(Option<&'static str>, Se
         levels: None,
         conf: job.conf,
         no_cache: false,
-        no_preload_file: matches!(job.task, Task::Collect(_)),
+        no_preload_file: matches!(job.task, Task::Collect(_) | Task::Needs(_)),
         loader,
         ..Settings::default()
     };

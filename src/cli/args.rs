@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::collecting::{CHECK_EXAMPLES, COLLECT_EXAMPLES, Check, Collect};
+use super::collecting::{CHECK_EXAMPLES, COLLECT_EXAMPLES, Check, Collect, Rules};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -60,6 +60,9 @@ pub enum Command {
     /// Tell whether a tree is loadable as `/`.
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Check),
+    /// Tell what programs open at run time that the loader does not, and what of it is taken along.
+    #[command(after_help = NEEDS_EXAMPLES)]
+    Needs(Needs),
     /// Print a manual page: of depcollect, or of one of its commands.
     #[command(after_help = MAN_EXAMPLES)]
     Man(Man),
@@ -88,10 +91,16 @@ const WHY_EXAMPLES: &str = "Examples:
   depcollect why /usr/bin/git libz.so.1
   depcollect why --all /usr/bin/curl libcrypto.so.3";
 
+const NEEDS_EXAMPLES: &str = "Examples:
+  depcollect needs /usr/bin/curl
+  depcollect needs --format tree -v /usr/bin/vlc
+  depcollect needs --root sysroot-arm64 /usr/bin/git
+  depcollect needs --with sh --without utf8 /usr/bin/psql";
+
 #[derive(Debug, Args)]
 pub struct Man {
     /// The command; the page of depcollect itself if none is named.
-    #[arg(value_name = "COMMAND", value_parser = ["collect", "list", "why", "check", "man", "completions"])]
+    #[arg(value_name = "COMMAND", value_parser = ["collect", "list", "why", "check", "needs", "man", "completions"])]
     pub command: Option<String>,
 }
 
@@ -140,6 +149,26 @@ pub struct Why {
     /// Print every chain, not only the shortest of each object that asks.
     #[arg(long)]
     pub all: bool,
+
+    #[command(flatten)]
+    pub search: Search,
+
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Args)]
+pub struct Needs {
+    /// Programs, scripts and directories; a word without a slash is looked up in PATH.
+    #[arg(required = true, value_name = "PROGRAM")]
+    pub programs: Vec<OsString>,
+
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = NeedsFormat::Text)]
+    pub format: NeedsFormat,
+
+    #[command(flatten)]
+    pub rules: Rules,
 
     #[command(flatten)]
     pub search: Search,
@@ -206,6 +235,16 @@ pub enum Format {
     Json,
     /// A graph for Graphviz.
     Dot,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NeedsFormat {
+    /// A line for each need, its files below it.
+    Text,
+    /// The same as a drawing.
+    Tree,
+    /// Everything, as `depcollect/1`.
+    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -97,6 +97,14 @@ pub struct Contents {
     #[arg(long, value_enum, default_value_t = Needs::Auto, value_name = "WHEN")]
     pub needs: Needs,
 
+    #[command(flatten)]
+    pub rules: Rules,
+}
+
+// Which rules count.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Contents")]
+pub struct Rules {
     /// Take what this rule wants too, if a program sets it off.
     #[arg(long, value_name = "RULE")]
     pub with: Vec<OsString>,
@@ -226,7 +234,11 @@ pub(super) fn collect(
         return Err(lonely(&dist));
     }
     let data = contents.data()?;
-    let needs = contents.needs();
+    let needs = contents.rules.in_mode(match contents.needs {
+        Needs::Auto => NeedsMode::Auto,
+        Needs::Warn => NeedsMode::Warn,
+        Needs::Off => NeedsMode::Off,
+    });
     let bytes = |list: Vec<OsString>| list.into_iter().map(OsString::into_vec).collect::<Vec<_>>();
     let placed = |words: Vec<Vec<u8>>| words.into_iter().map(|word| Placed { word }).collect();
     Ok(CollectTask {
@@ -294,25 +306,6 @@ impl Contents {
             || !(self.locale.is_empty() && self.mkdir.is_empty() && self.symlink.is_empty())
     }
 
-    fn needs(&self) -> NeedsTask {
-        let ids = |list: &[OsString]| list.iter().map(|id| id.clone().into_vec()).collect();
-        NeedsTask {
-            mode: match self.needs {
-                Needs::Auto => NeedsMode::Auto,
-                Needs::Warn => NeedsMode::Warn,
-                Needs::Off => NeedsMode::Off,
-            },
-            with: ids(&self.with),
-            without: ids(&self.without),
-            dlopen: self.dlopen.map(|level| match level {
-                Dlopen::None => DlopenLevel::None,
-                Dlopen::Required => DlopenLevel::Required,
-                Dlopen::Recommended => DlopenLevel::Recommended,
-                Dlopen::Suggested => DlopenLevel::Suggested,
-            }),
-        }
-    }
-
     fn data(&self) -> Result<Data, Usage> {
         Ok(Data {
             ca_certs: self.ca_certs.as_ref().map(|file| match file.is_empty() {
@@ -324,6 +317,23 @@ impl Contents {
             locales: self.locale.iter().map(|name| name.clone().into_vec()).collect(),
             nsswitch: self.nsswitch,
         })
+    }
+}
+
+impl Rules {
+    pub(super) fn in_mode(&self, mode: NeedsMode) -> NeedsTask {
+        let ids = |list: &[OsString]| list.iter().map(|id| id.clone().into_vec()).collect();
+        NeedsTask {
+            mode,
+            with: ids(&self.with),
+            without: ids(&self.without),
+            dlopen: self.dlopen.map(|level| match level {
+                Dlopen::None => DlopenLevel::None,
+                Dlopen::Required => DlopenLevel::Required,
+                Dlopen::Recommended => DlopenLevel::Recommended,
+                Dlopen::Suggested => DlopenLevel::Suggested,
+            }),
+        }
     }
 }
 

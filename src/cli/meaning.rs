@@ -12,9 +12,13 @@ use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::Usage;
 use super::args::{self, Cli, Command, Search};
-use super::{Usage, collecting, pages};
-use crate::job::{Colours, Format, Job, LEVELS, Levels, LibraryPath, ListTask, Task};
+use super::collecting::{self, Rules};
+use super::pages;
+use crate::job::{
+    Colours, Format, Job, LEVELS, Levels, LibraryPath, ListTask, NeedsFormat, NeedsMode, NeedsReport, Task,
+};
 
 /// Where a foreign root has its programs.
 const USUAL_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -46,6 +50,9 @@ pub fn meant(cli: Cli) -> Result<Meant, Usage> {
             let task = collecting::collect(args.words, listed, args.contents, args.tree, epoch()?)?;
             (Task::Collect(Box::new(task)), args.search, args.output)
         }
+        Command::Needs(args) => {
+            (Task::Needs(needs_of(args.programs, &args.rules, args.format)), args.search, args.output)
+        }
         Command::Check(args) => {
             let search = Search { root: Some(args.tree.clone()), ..Search::default() };
             (
@@ -55,7 +62,7 @@ pub fn meant(cli: Cli) -> Result<Meant, Usage> {
             )
         }
     };
-    let collects = matches!(task, Task::Collect(_));
+    let collects = matches!(task, Task::Collect(_) | Task::Needs(_));
     let is_own_root = search.root.as_deref().is_none_or(is_own);
     let levels = match levels_of(search.hwcaps)? {
         // An image is for more than the builder's processor.
@@ -90,6 +97,18 @@ pub fn meant(cli: Cli) -> Result<Meant, Usage> {
         threads,
     };
     Ok(Meant::Job(Box::new(job)))
+}
+
+fn needs_of(programs: Vec<OsString>, rules: &Rules, format: args::NeedsFormat) -> NeedsReport {
+    NeedsReport {
+        programs: programs.into_iter().map(OsString::into_vec).collect(),
+        needs: rules.in_mode(NeedsMode::Auto),
+        format: match format {
+            args::NeedsFormat::Text => NeedsFormat::Text,
+            args::NeedsFormat::Tree => NeedsFormat::Tree,
+            args::NeedsFormat::Json => NeedsFormat::Json,
+        },
+    }
 }
 
 /// The programs of `--from`: one a line.

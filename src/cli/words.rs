@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::slip::distance;
 
-const COMMANDS: [&str; 7] = ["collect", "list", "why", "check", "completions", "man", "help"];
+const COMMANDS: [&str; 8] = ["collect", "list", "why", "check", "needs", "completions", "man", "help"];
 
 /// Options whose value is the next word. A test compares them with clap's.
 const VALUED: [&str; 20] = [
@@ -86,6 +86,8 @@ mod tests {
         for (typed, expected) in [
             ("/app /dist", "collect /app /dist"),
             ("list /app", "list /app"),
+            ("needs /app", "needs /app"),
+            ("--with sh needs /app", "needs --with sh /app"),
             ("./list /dist", "collect ./list /dist"),
             ("collect list /dist", "collect list /dist"),
             ("--root /r list /app", "list --root /r /app"),

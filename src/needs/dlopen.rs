@@ -13,7 +13,7 @@ use crate::finding::{Finding, Severity};
 use crate::job::DlopenLevel;
 use crate::root::FileId;
 
-const RULE: &str = "dlopen";
+pub(super) const RULE: &str = "dlopen";
 const PATH_RULE: &str = "dlopen-path";
 
 /// More entries than this nobody writes into one file.

@@ -123,6 +123,17 @@ impl Need {
             Action::Collect => "--dlopen none".into(),
         }
     }
+
+    /// What a reader has from it: the words of the failure, or of the note.
+    pub fn remark(&self) -> Option<String> {
+        let lead = if self.rule == dlopen::RULE { "for" } else { "without it" };
+        (!self.prevents.is_empty()).then(|| format!("{lead}: {}", self.prevents))
+    }
+
+    /// Lines for a Dockerfile that go with it.
+    pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.wanted.findings.iter().filter(|one| one.code == PASTE).map(|one| &one.message[..])
+    }
 }
 
 impl Wanted {

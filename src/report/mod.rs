@@ -26,7 +26,7 @@ pub use edges::counted;
 pub use findings::{conflict, cure, details, fault, finding, nobody_asks, problem};
 pub use json::Json;
 pub use ldd::ldd;
-pub use needs::Needed;
+pub use needs::{Needed, NeedsOf, Started as NeedsStarted, needs, needs_json, needs_tree};
 pub use paths::paths;
 pub use plan::plan;
 pub use style::Style;

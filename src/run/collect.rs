@@ -37,7 +37,10 @@ mod outside;
 mod planning;
 mod remarks;
 mod script;
+mod survey;
 mod tree;
+
+pub(super) use self::survey::{Survey, Surveyor};
 
 pub(super) fn collect(
     job: &Job,
@@ -60,6 +63,7 @@ pub(super) fn collect(
     });
     log.add(std::mem::take(&mut inputs.findings));
     log.add(std::mem::take(&mut needs.findings));
+    log.add(std::mem::take(&mut needs.unasked));
     log.add(needs.suggestions());
     log.add(of_starts(scene.root, &starts, &excluded, task.allow_missing));
 

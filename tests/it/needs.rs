@@ -169,7 +169,7 @@ fn text_is_not_converted_by_a_program_that_names_no_character_set() {
     );
     let told = String::from_utf8(app.collect(&["--dry-run"]).stderr).unwrap();
     let line =
-        "note: gconv-all: only `--with gconv-all` takes it along; without it: iconv_open: Invalid argument\n";
+        "note: gconv-all: not taken along (`--with gconv-all`); without it: iconv_open: Invalid argument\n";
     assert!(told.contains(line) && !told.contains("for run time"), "{told}");
 }
 
@@ -301,6 +301,11 @@ fn rules_can_be_chosen() {
         )
     );
     assert!(unknown.contains("-- 2\n"), "{unknown}");
+    let unknown = Bench::of(WORLD).says(&["needs", "--with", "nothing", "/app", "/plain"]);
+    let words = "-- 2\ndepcollect: error: cannot use the rule `nothing`: there is none of that name\nhint: the rules are gccs, ";
+    assert!(unknown.starts_with(words) && unknown.lines().count() == 3, "{unknown}");
+    let unasked = Bench::of(WORLD).says(&["needs", "--with", "magic", "/plain"]);
+    assert!(unasked.starts_with("/plain\n") && unasked.ends_with("-- 0\n"), "{unasked}");
 }
 
 #[test]
@@ -309,7 +314,7 @@ fn what_an_option_brings_no_rule_brings() {
     let say = |args: &[&str]| Bench::of(&world).says(&[&["--dry-run"], args, &["/tz", "dist"]].concat());
     let rules = say(&[]);
     let line =
-        "note: tz: only `--tz` takes it along; without it: another time zone than UTC is taken for UTC\n";
+        "note: tz: not taken along (`--tz`); without it: another time zone than UTC is taken for UTC\n";
     assert!(rules.contains(line) && rules.contains("users, because"), "{rules}");
     let options = say(&["--tz=UTC", "--user"]);
     assert!(options.contains("-- 0\n") && !options.contains("because of"), "{options}");

@@ -13,7 +13,7 @@ fn usage_errors_are_status_two_and_name_the_cure() {
     let levels =
         "levels are x86-64-v2, x86-64-v3, x86-64-v4, power9, power10, z13, z14, z15, z16, z17; or none";
     let all_levels = format!("{levels}, all");
-    let rows: [(&[&str], &str, &str); 19] = [
+    let rows: [(&[&str], &str, &str); 21] = [
         (&["lst"], "there is no command `lst`", "there is `depcollect list`"),
         (
             &["git"],
@@ -28,6 +28,8 @@ fn usage_errors_are_status_two_and_name_the_cure() {
         ),
         (&["list"], "FILE... is missing", list),
         (&["why"], "PROGRAM and LIBRARY are missing", why),
+        (&["needs"], "PROGRAM... is missing", "the form is `depcollect needs PROGRAM...`"),
+        (&["need"], "there is no command `need`", "there is `depcollect needs`"),
         (&["--color", "never"], "there is nothing to collect", "the form is `depcollect PROGRAM... DIST`"),
         (&["why", "/t/m"], "LIBRARY is missing", why),
         (&["why", "/t/m", "a", "b"], "`b` is one word too many", why),

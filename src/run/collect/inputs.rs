@@ -48,7 +48,8 @@ const MOST_NAMED: usize = 3;
 
 impl Inputs {
     pub(super) fn of(job: &Job, task: &CollectTask, scene: &Scene<'_>, session: &mut Session<'_>) -> Inputs {
-        let dist = DirRoot::open(&job.cwd.join(&task.dist)).ok();
+        let has_dist = !task.dist.as_os_str().is_empty();
+        let dist = has_dist.then(|| DirRoot::open(&job.cwd.join(&task.dist)).ok()).flatten();
         let dist = dist.and_then(|dist| dist.dir_stat(DirId::TOP).ok()).map(|stat| stat.id);
         let excluded = Excluded { globs: task.exclude.iter().map(|glob| Glob::new(glob)).collect() };
         let inputs = Inputs { excluded, ..Inputs::default() };

@@ -36,6 +36,8 @@ pub(super) struct Satisfied {
     /// It is left where it is.
     pub(super) suggested: Vec<Need>,
     pub(super) findings: Vec<Finding>,
+    /// Rules that were typed, and nothing sets off.
+    pub(super) unasked: Vec<Finding>,
 }
 
 /// Adds to what is gathered, until nothing of it needs more.
@@ -64,23 +66,33 @@ pub(super) fn satisfy(
         }
         close_new(scene, gathered, &mut satisfied.findings);
     }
-    satisfied.findings.extend(task.needs.with.iter().filter_map(|id| engine.unasked(id)));
+    satisfied.unasked = task.needs.with.iter().filter_map(|id| engine.unasked(id)).collect();
     Ok(satisfied)
 }
 
 impl Satisfied {
     fn add(&mut self, job: &Job, scene: &Scene<'_>, gathered: &mut Gathered<'_, '_>, mut need: Need) {
+        // An option that nobody has typed is not what it is about.
+        let of_option = need.wanted.findings.iter_mut().filter(|one| one.subject.starts_with(b"--"));
+        of_option.for_each(|one| one.subject = need.rule.into());
         let has_wants = !need.wanted.wants.is_empty();
         match need.action {
             Action::Suggest if has_wants => self.suggested.push(need),
             Action::Suggest => self.findings.extend(need.wanted.findings),
             Action::Collect => {
-                self.findings.append(&mut need.wanted.findings);
+                self.findings.extend(need.wanted.findings.iter().cloned());
                 if take(job, scene, gathered, &mut need) {
                     self.taken.push(need);
                 }
             }
         }
+    }
+
+    /// Suggestions with what they want, as if it were taken; of what that needs
+    /// in turn nobody is told.
+    pub(super) fn gather_suggested(&mut self, job: &Job, scene: &Scene<'_>, gathered: &mut Gathered<'_, '_>) {
+        self.suggested.retain_mut(|need| take(job, scene, gathered, need));
+        close_new(scene, gathered, &mut Vec::new());
     }
 
     /// A line for each that is left where it is.
@@ -139,10 +151,8 @@ fn place_of(want: &Want) -> &[u8] {
 }
 
 fn suggestion(need: &Need) -> Finding {
-    let message = match &need.prevents[..] {
-        "" => format!("only `{}` takes it along", need.cure),
-        prevents => format!("only `{}` takes it along; without it: {prevents}", need.cure),
-    };
+    let remark = need.remark().map_or(String::new(), |remark| format!("; {remark}"));
+    let message = format!("not taken along (`{}`){remark}", need.cure);
     let (subject, message) = (need.rule.into(), message.into_bytes());
     Finding { severity: Severity::Note, code: "suggest", subject, message, hint: None }
 }
