@@ -36,6 +36,7 @@ mod ldtree;
 mod lookups;
 mod model;
 mod need;
+mod needreport;
 mod needrules;
 mod needs;
 mod output;
