@@ -8,6 +8,7 @@ use super::edges::{counted, size};
 use super::escape::escaped;
 use super::json_writer::Writer;
 use super::style::Style;
+use crate::finding::Finding;
 use crate::needs::rules::Action;
 use crate::needs::{Merge, Need};
 use crate::path::ImagePath;
@@ -31,6 +32,8 @@ pub struct NeedsOf<'p> {
     pub loads: usize,
     pub needs: Vec<Needed<'p>>,
     pub plan: &'p Plan,
+    /// What is wrong with it; for scripts only, as a log has told it.
+    pub findings: &'p [Finding],
 }
 
 /// How it comes to run: a rule goes by what is loaded.
@@ -195,6 +198,7 @@ pub fn needs_json(report: &NeedsOf<'_>) -> String {
                     .array(&one.entries, |w, (at, entry)| w.object(|w| one_entry(w, report.plan, at, entry)));
             });
         });
+        w.key("findings").array(report.findings, super::json::one_finding);
     });
     writer.text
 }

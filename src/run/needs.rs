@@ -4,9 +4,8 @@ use super::collect::{Survey, Surveyor};
 use super::problem::Problem;
 use super::render::is_shown;
 use super::{Failure, Scene, Streams};
-use crate::finding::Exit;
+use crate::finding::{Exit, Finding};
 use crate::job::{CollectTask, Job, NeedsFormat, NeedsReport, Placed};
-use crate::needs::PASTE;
 use crate::report::{self, Json, Style};
 
 pub(super) fn needs(
@@ -76,10 +75,8 @@ impl Answer<'_, '_> {
             self.exit = self.exit.and(Exit::Trouble);
         }
         self.exit = self.exit.and(Exit::of(&survey.findings));
-        let shown = survey.findings.iter().filter(|one| is_shown(self.job, one));
-        // It stands with its rule.
-        let shown = shown.filter(|one| one.code != PASTE);
-        shown.for_each(|one| report::finding(&mut err, None, one, style));
+        let shown = |one: &&Finding| is_shown(self.job, one) && self.json.is_none();
+        survey.findings.iter().filter(shown).for_each(|one| report::finding(&mut err, None, one, style));
         // If nobody listens to stderr, the answer still counts.
         let _ = self.streams.err.write_all(err.as_bytes());
     }

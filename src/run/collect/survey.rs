@@ -10,7 +10,7 @@ use super::start_of;
 use crate::closure::Closure;
 use crate::finding::Finding;
 use crate::job::{CollectTask, Job};
-use crate::needs::Refusal;
+use crate::needs::{PASTE, Refusal};
 use crate::plan::{Error, Excluded, Plan, Reason, Start};
 use crate::report::{NeedsOf, NeedsStarted};
 use crate::run::problem::Problem;
@@ -57,6 +57,8 @@ impl<'a> Surveyor<'a> {
         needs.gather_suggested(job, scene, &mut gathered);
         let mut problems = std::mem::take(&mut inputs.problems);
         findings.append(&mut inputs.findings);
+        // A line for a Dockerfile stands with its rule.
+        findings.retain(|one| one.code != PASTE);
         let plan = plan_of(scene.root, task, &starts, &inputs.pieces, &excluded).unwrap_or_else(|error| {
             problems.push(of_plan(&error));
             Plan::default()
@@ -81,7 +83,7 @@ impl Survey {
         };
         let loads = closures.iter().map(|closure| closure.objects.len() - 1).sum();
         let needs = needs::in_plan(&self.plan, &self.starts, &self.needs);
-        NeedsOf { program, started, loads, needs, plan: &self.plan }
+        NeedsOf { program, started, loads, needs, plan: &self.plan, findings: &self.findings }
     }
 }
 
