@@ -39,9 +39,10 @@ const FORMS: &str = "depcollect [OPTIONS] PROGRAM[:DEST]... DIST
 
 const EXAMPLES: &str = "Examples:
   depcollect /usr/local/bin/app /dist             into a tree for `FROM scratch`
-  depcollect /usr/bin/curl --ca-certs --user /dist
+  depcollect /usr/bin/curl --user /dist
   depcollect list /usr/bin/git                    what ldd would say
   depcollect check /dist                          whether a tree works as /
+  depcollect needs /usr/bin/curl                  what it opens at run time, and why
 
 `depcollect collect --help` tells the options of the main form.";
 

@@ -115,7 +115,6 @@ fn rules(told: &[Told]) -> String {
 }
 
 fn sizes(told: &[Told], extras: &[u64]) -> String {
-    let fewest = told[..MOST_LINKED].last().map_or(0, |one| one.loads);
     let (most, fewest) = (told[0].loads, told[told.len() - 1].loads);
     let all = told.len();
     let mut text = format!(

@@ -26,12 +26,13 @@ fn judged(args: &[&str], judge: &[&str]) -> Option<Output> {
     }
 }
 
-const PAGES: [&[&str]; 7] = [
+const PAGES: [&[&str]; 8] = [
     &["man"],
     &["man", "collect"],
     &["man", "list"],
     &["man", "why"],
     &["man", "check"],
+    &["man", "needs"],
     &["man", "man"],
     &["man", "completions"],
 ];
@@ -79,7 +80,9 @@ fn shells_complete_commands_options_and_values() {
     const BASH: &[(&str, &str)] = &[("bash", ASK_BASH)];
     for (line, expected, shells) in [
         ("depcollect comp", "completions", BOTH),
+        ("depcollect nee", "needs", BOTH),
         ("depcollect --ca", "--ca-certs", BOTH),
+        ("depcollect needs --format tr", "tree", BOTH),
         ("depcollect list --form", "--format", BOTH),
         ("depcollect why --al", "--all", BOTH),
         ("depcollect list --format js", "json", BOTH),
