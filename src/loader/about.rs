@@ -1,6 +1,8 @@
 //! What only the loader's own file tells: its version, whose build it is, the
 //! directories compiled into it (loader.md §4.1, §5.3).
 
+use memchr::{memchr, memchr2, memmem, memrchr};
+
 use super::{Dir, Family, Target, Version, hwcaps, machine, musl};
 use crate::elf::Facts;
 
@@ -85,7 +87,7 @@ fn banner(bytes: &[u8]) -> Option<&[u8]> {
 
 fn version_of_banner(banner: &[u8]) -> Option<Version> {
     let marker = b" release version ";
-    let at = find(banner, marker)?;
+    let at = memmem::find(banner, marker)?;
     version_at(&banner[at + marker.len()..])
 }
 
@@ -131,7 +133,7 @@ fn levels(bytes: &[u8], target: &Target) -> Vec<Vec<u8>> {
 fn system_dirs(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut runs: Vec<(Vec<Vec<u8>>, usize)> = Vec::new();
     let mut at = 0;
-    while let Some(slash) = bytes[at..].iter().position(|&b| b == b'/') {
+    while let Some(slash) = memchr(b'/', &bytes[at..]) {
         let start = at + slash;
         let (run, end) = run_at(bytes, start);
         at = end.max(start + 1);
@@ -195,8 +197,8 @@ fn fallback_dirs(target: &Target) -> Vec<Vec<u8>> {
 fn strings_from<'a>(bytes: &'a [u8], prefix: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let mut at = 0;
     std::iter::from_fn(move || {
-        let start = at + find(&bytes[at..], prefix)?;
-        let len = bytes[start..].iter().position(|&b| b == 0 || b == b'\n').unwrap_or(bytes.len() - start);
+        let start = at + memmem::find(&bytes[at..], prefix)?;
+        let len = memchr2(0, b'\n', &bytes[start..]).unwrap_or(bytes.len() - start);
         at = start + len;
         Some(&bytes[start..start + len])
     })
@@ -210,28 +212,15 @@ fn between<'a>(bytes: &'a [u8], before: &'a [u8], after: &[u8]) -> Option<&'a [u
 
 /// An absolute path that ends in `ending`.
 fn path_ending<'a>(bytes: &'a [u8], ending: &[u8]) -> Option<&'a [u8]> {
-    let at = find(bytes, ending)?;
-    let start = bytes[..at].iter().rposition(|&b| b == 0).map_or(0, |nul| nul + 1);
+    let at = memmem::find(bytes, ending)?;
+    let start = memrchr(0, &bytes[..at]).map_or(0, |nul| nul + 1);
     let end = at + ending.len();
     let whole = bytes[start] == b'/' && bytes.get(end) == Some(&0);
     whole.then(|| &bytes[start..end])
 }
 
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    let first = *wanted.first()?;
-    let mut at = 0;
-    while let Some(hit) = bytes[at..].iter().position(|&b| b == first) {
-        let start = at + hit;
-        if bytes[start..].starts_with(wanted) {
-            return Some(start);
-        }
-        at = start + 1;
-    }
-    None
-}
-
 fn contains(bytes: &[u8], wanted: &[u8]) -> bool {
-    find(bytes, wanted).is_some()
+    memmem::find(bytes, wanted).is_some()
 }
 
 #[cfg(test)]
