@@ -36,6 +36,7 @@ mod ldtree;
 mod lookups;
 mod model;
 mod need;
+mod needproof;
 mod needreport;
 mod needrules;
 mod needs;
