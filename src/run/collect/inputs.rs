@@ -99,6 +99,12 @@ impl Inputs {
     }
 }
 
+/// What a rule brings is read: that it could be started as well, as modules of
+/// Python can, brings nobody who starts it.
+fn is_asked(reason: &Reason) -> bool {
+    !matches!(reason, Reason::Need { .. })
+}
+
 fn left_out(problem: Problem) -> Finding {
     Finding {
         severity: Severity::Warning,
@@ -169,7 +175,8 @@ impl Gather<'_, '_> {
                 self.start(program, wanted, reason.clone())
             }
             Err(NotAProgram::Seen(Seen::Directory)) => self.directory(wanted, reason),
-            Err(NotAProgram::Unfit(_)) if self.script(wanted, reason.clone(), MOST_SCRIPTS) => {}
+            Err(NotAProgram::Unfit(_))
+                if is_asked(reason) && self.script(wanted, reason.clone(), MOST_SCRIPTS) => {}
             Ok(_) | Err(NotAProgram::Unfit(_) | NotAProgram::NotLoadable) => {
                 self.file(wanted, reason.clone())
             }
