@@ -32,26 +32,40 @@ pub fn root(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&roots).find(|path| path.ends_with(name))
 }
 
-/// All rows of a table, with a root of this name.
+/// All rows of a table, with a root of this name. `args` ask for rules.
 #[track_caller]
 pub fn prove(name: &str, args: &[&str], table: &[Proof]) {
+    prove_with(name, args, &[], table);
+}
+
+/// The same, with files at the top of the tree: their names and their texts.
+#[track_caller]
+pub fn prove_with(name: &str, args: &[&str], files: &[(&str, &str)], table: &[Proof]) {
     let Some(root) = root(name).filter(|_| rustix::process::geteuid().is_root()) else {
         return need::skip(&format!("no root {name} in DEPCOLLECT_ROOTS, or it cannot be entered"));
     };
     let temp = tempfile::tempdir().expect("a directory");
     fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
-    let wrong: Vec<String> = table.iter().filter_map(|row| row.wrong(&root, temp.path(), args)).collect();
+    for (name, text) in files {
+        fs::write(temp.path().join(name), text).expect("a file");
+    }
+    let placed: Vec<String> = files.iter().map(|(name, _)| format!("--include=./{name}:/{name}")).collect();
+    let placed: Vec<&str> = placed.iter().map(String::as_str).collect();
+    let (alone, whole) =
+        ([&["--needs", "off"], &placed[..]].concat(), [&["--needs", "auto"], args, &placed].concat());
+    let wrong: Vec<String> =
+        table.iter().filter_map(|row| row.wrong(&root, temp.path(), &alone, &whole)).collect();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), table.len(), wrong.join("\n"));
 }
 
 impl Proof {
-    fn wrong(&self, root: &Path, scratch: &Path, args: &[&str]) -> Option<String> {
+    fn wrong(&self, root: &Path, scratch: &Path, alone: &[&str], whole: &[&str]) -> Option<String> {
         let shown = format!("{} {}", self.program, self.words.join(" "));
-        let alone = self.said(root, scratch, &[&["--needs", "off"], args].concat());
+        let alone = self.said(root, scratch, alone);
         if !alone.contains(self.fails) {
             return Some(format!("{shown}: in its closure alone: {alone}"));
         }
-        let whole = self.said(root, scratch, &[&["--needs", "auto"], args].concat());
+        let whole = self.said(root, scratch, whole);
         (whole != self.says).then(|| format!("{shown}: with what it needs: {whole}"))
     }
 
@@ -59,7 +73,12 @@ impl Proof {
     fn said(&self, root: &Path, scratch: &Path, args: &[&str]) -> String {
         let dist = scratch.join("dist");
         let mut collect = Command::new(assert_cmd::cargo::cargo_bin!("depcollect"));
-        collect.arg("--root").arg(root).args(args).args(["--mkdir", "/proc", "--mkdir", "/dev"]);
+        collect
+            .current_dir(scratch)
+            .arg("--root")
+            .arg(root)
+            .args(args)
+            .args(["--mkdir", "/proc", "--mkdir", "/dev"]);
         let collected = collect.arg(self.program).arg(&dist).env_remove("SOURCE_DATE_EPOCH").output();
         let collected = collected.expect("the binary runs");
         if !collected.status.success() {
