@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use super::places::{self, Cause, Places};
 use super::rules::{self, Action, Data, Libc, Rule, Take, Trigger};
-use super::{
-    Asked, NO_DATA, Refusal, Want, Wanted, ca, dirs, dlopen, finding, locale, look, nss, users, way,
-};
+use super::{Asked, NO_DATA, Refusal, Want, Wanted, ca, dirs, dlopen, finding, locale, nss, php, users, way};
 use crate::bytes::ReadAt;
 use crate::closure::{Closure, Found, Object, Role, Seen, Session};
 use crate::elf;
@@ -14,7 +13,6 @@ use crate::finding::{Finding, Severity};
 use crate::intern::Map;
 use crate::job::{CaCerts, DlopenLevel, NeedsMode, NeedsTask};
 use crate::loader::Family;
-use crate::loader::conf::matches;
 use crate::path::ImagePath;
 use crate::root::{FileId, Opened, Root};
 
@@ -108,12 +106,12 @@ impl Engine {
             if !rule.libc.is_none_or(|libc| suits(&mut scene, &loader, family, libc)) {
                 continue;
             }
-            let Some((trigger, by)) = self.trigger(&scene, rule) else { continue };
+            let Some(cause) = self.cause(&scene, rule) else { continue };
             if !rule.texts.is_empty() && !holds_text(&scene, rule) {
                 continue;
             }
             self.done.insert((rule.id, loader.clone()));
-            needs.extend(self.need(&mut scene, &loader, rule, trigger, by));
+            needs.extend(self.need(&mut scene, &loader, rule, cause));
         }
         needs.extend(self.opened(&mut scene, &loader));
         needs
@@ -165,32 +163,23 @@ impl Engine {
         }
     }
 
-    /// What sets the rule off: in words, and the library, if it is one.
-    fn trigger(&mut self, scene: &Scene<'_, '_>, rule: &Rule) -> Option<(Vec<u8>, Option<Found>)> {
+    /// What sets the rule off.
+    fn cause(&mut self, scene: &Scene<'_, '_>, rule: &Rule) -> Option<Cause> {
         let objects = || scene.closure.loaded().map(|id| scene.closure.object(id));
-        for trigger in &rule.triggers {
-            match trigger {
-                Trigger::Loads(name) => {
-                    if let Some(object) = objects().skip(1).find(|object| is_called(object, name)) {
-                        return Some((object.path.to_vec(), Some(object.found.clone())));
-                    }
-                }
-                Trigger::Calls(name) if scene.is_named => {
-                    let program = objects().next()?;
-                    if self.imports(scene, program, name) {
-                        return Some((imported(name, program), None));
-                    }
-                }
-                Trigger::Calls(_) => {}
-                Trigger::AnyCalls(name) => {
-                    let mut objects = objects().filter(|object| !is_runtime(object));
-                    if let Some(object) = objects.find(|object| self.imports(scene, object, name)) {
-                        return Some((imported(name, object), None));
-                    }
-                }
+        let program = objects().next()?;
+        rule.triggers.iter().find_map(|trigger| match *trigger {
+            Trigger::Named(pattern) => Cause::of_file(program, pattern, &program.found.name),
+            Trigger::Loads(pattern) => {
+                objects().skip(1).find_map(|object| Cause::of_file(object, pattern, name_of(object)))
             }
-        }
-        None
+            Trigger::Calls(name) => (scene.is_named && self.imports(scene, program, name))
+                .then(|| Cause::of_words(imported(name, program))),
+            Trigger::AnyCalls(name) => {
+                let mut objects = objects().filter(|object| !is_runtime(object));
+                let object = objects.find(|object| self.imports(scene, object, name))?;
+                Some(Cause::of_words(imported(name, object)))
+            }
+        })
     }
 
     fn imports(&mut self, scene: &Scene<'_, '_>, object: &Object, name: &str) -> bool {
@@ -210,11 +199,11 @@ impl Engine {
         scene: &mut Scene<'_, '_>,
         loader: &[u8],
         rule: &'static Rule,
-        trigger: Vec<u8>,
-        by: Option<Found>,
+        cause: Cause,
     ) -> Option<Need> {
         let mut wanted = Wanted::default();
         let mut absent = Vec::new();
+        let places = Places { loader, cause: &cause, except: &rule.except };
         for take in &rule.takes {
             match take {
                 Take::Library(name) if is_loaded(scene.closure, name.as_bytes()) => {}
@@ -222,20 +211,25 @@ impl Engine {
                     Some(wants) => wanted.want(wants),
                     None => absent.push(*name),
                 },
-                Take::Paths(patterns) => wanted.want(paths(scene, loader, by.as_ref(), patterns)),
-                Take::First(patterns) => {
-                    wanted.want(paths(scene, loader, by.as_ref(), patterns).into_iter().take(1));
+                Take::Paths(patterns) => wanted.want(places.of(scene, patterns)),
+                Take::First(patterns) => wanted.want(places.of(scene, patterns).into_iter().take(1)),
+                Take::Constants(patterns) => wanted.want(places.constants(scene, patterns)),
+                Take::Extensions(patterns) => {
+                    wanted.add(php::wanted(scene.session.root, &places.held(scene, patterns)));
                 }
                 Take::Data(data) => wanted.add(of_option(scene.session.root, *data)),
             }
         }
-        wanted.findings.extend(absent.into_iter().map(|name| missing(rule, name, &trigger)));
+        wanted.findings.extend(absent.into_iter().map(|name| missing(rule, name, &cause.words)));
         if wanted.wants.is_empty() && wanted.findings.is_empty() {
             return None;
         }
         let cure = rule.instead.map_or_else(|| format!("--with {}", rule.id), str::to_owned);
         let (action, prevents) = (self.action(rule), rule.prevents.to_owned());
-        Some(Need { rule: rule.id, action, trigger, prevents, cure, wanted })
+        if action == Action::Collect {
+            wanted.want(places::linked(scene.session.root, &wanted.wants));
+        }
+        Some(Need { rule: rule.id, action, trigger: cause.words, prevents, cure, wanted })
     }
 }
 
@@ -267,9 +261,8 @@ fn suits(scene: &mut Scene<'_, '_>, loader: &[u8], family: Family, libc: Libc) -
         && libc.before.is_none_or(|before| version(scene).is_some_and(|version| version < before))
 }
 
-fn is_called(object: &Object, pattern: &str) -> bool {
-    let fits = |name: &[u8]| matches(pattern.as_bytes(), name);
-    object.found.facts().soname().map_or_else(|| fits(&object.found.name), fits)
+fn name_of(object: &Object) -> &[u8] {
+    object.found.facts().soname().unwrap_or(&object.found.name)
 }
 
 fn is_runtime(object: &Object) -> bool {
@@ -291,7 +284,7 @@ fn calls_of(root: &dyn Root, found: &Found) -> io::Result<Vec<&'static str>> {
     let triggers = rules::all().iter().flat_map(|rule| &rule.triggers);
     let known = triggers.filter_map(|trigger| match trigger {
         Trigger::Calls(name) | Trigger::AnyCalls(name) => Some(*name),
-        Trigger::Loads(_) => None,
+        Trigger::Named(_) | Trigger::Loads(_) => None,
     });
     let known: BTreeSet<&'static str> = known.chain([DLOPEN]).collect();
     let imported = elf::imported(&open, found.facts())?;
@@ -324,30 +317,6 @@ fn holds_word(bytes: &[u8], words: &[&str]) -> bool {
     words.iter().filter_map(|word| word.bytes().next()).for_each(|b| is_first[usize::from(b)] = true);
     let mut starts = bytes.iter().enumerate().filter(|(_, b)| is_first[usize::from(**b)]);
     starts.any(|(at, _)| words.iter().any(|word| bytes[at..].starts_with(word.as_bytes())))
-}
-
-/// The paths of the root that patterns with placeholders stand for.
-fn paths(scene: &mut Scene<'_, '_>, loader: &[u8], by: Option<&Found>, patterns: &[&str]) -> Vec<Want> {
-    let root = scene.session.root;
-    let mut found = Vec::new();
-    for pattern in patterns {
-        let dirs = match (pattern.strip_prefix("{lib}"), pattern.strip_prefix("{dir}")) {
-            (Some(rest), _) => {
-                let runtime = scene.session.loader(loader);
-                let dirs = runtime.map(|runtime| runtime.about(root).system_dirs.clone()).unwrap_or_default();
-                dirs.iter().map(|dir| [&dir[..], rest.as_bytes()].concat()).collect()
-            }
-            (None, Some(rest)) => {
-                let below =
-                    |found: &Found| [root.real_path(found.dir).as_bytes(), b"/", rest.as_bytes()].concat();
-                by.into_iter().map(below).collect()
-            }
-            (None, None) => vec![pattern.as_bytes().to_vec()],
-        };
-        // `/lib` and `/usr/lib` may be one directory: it is wanted once.
-        found.extend(dirs.iter().map(|dir| look::expand(root, dir)).find(|paths| !paths.is_empty()));
-    }
-    found.into_iter().flatten().map(Want::Path).collect()
 }
 
 fn of_option(root: &dyn Root, data: Data) -> Wanted {

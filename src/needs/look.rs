@@ -26,7 +26,11 @@ pub(super) fn open(root: &dyn Root, path: &[u8]) -> io::Result<OpenFile> {
 
 /// The contents of a small file. Nothing if it is not there, or not small.
 pub(super) fn text(root: &dyn Root, path: &str) -> Vec<u8> {
-    let Ok(file) = open(root, path.as_bytes()) else { return Vec::new() };
+    text_of(root, path.as_bytes())
+}
+
+pub(super) fn text_of(root: &dyn Root, path: &[u8]) -> Vec<u8> {
+    let Ok(file) = open(root, path) else { return Vec::new() };
     if file.stat.len > SMALL {
         return Vec::new();
     }

@@ -20,6 +20,8 @@ mod json;
 pub mod locale;
 mod look;
 pub mod nss;
+mod php;
+mod places;
 pub mod rules;
 pub mod tz;
 pub mod users;

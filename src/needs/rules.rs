@@ -18,6 +18,8 @@ pub struct Rule {
     /// The program holds one of these.
     pub texts: Vec<&'static str>,
     pub takes: Vec<Take>,
+    /// Names that are left in the directories that are wanted.
+    pub except: Vec<&'static str>,
     /// What fails otherwise, verbatim.
     pub prevents: &'static str,
     /// The option that does it better than `--with`.
@@ -32,6 +34,8 @@ pub enum Action {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {
+    /// The program, by the name of its file.
+    Named(&'static str),
     /// A library by soname.
     Loads(&'static str),
     /// A function that the program imports.
@@ -52,6 +56,10 @@ pub enum Take {
     Library(&'static str),
     Paths(Vec<&'static str>),
     First(Vec<&'static str>),
+    /// Paths that what set the rule off holds among its constants.
+    Constants(Vec<&'static str>),
+    /// Such directories: what the configuration of PHP in them enables.
+    Extensions(Vec<&'static str>),
     Data(Data),
 }
 
@@ -92,13 +100,14 @@ fn head(rest: &'static str) -> Option<Rule> {
         "suggest" => Action::Suggest,
         _ => return None,
     };
-    let (triggers, texts, takes) = (Vec::new(), Vec::new(), Vec::new());
-    Some(Rule { id, action, triggers, libc: None, texts, takes, prevents: "", instead: None })
+    let (triggers, texts, takes, except) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    Some(Rule { id, action, triggers, libc: None, texts, takes, except, prevents: "", instead: None })
 }
 
 fn add(rule: &mut Rule, key: &str, rest: &'static str) -> Option<()> {
     let words = || rest.split(' ');
     match key {
+        "named" => rule.triggers.extend(words().map(Trigger::Named)),
         "loads" => rule.triggers.extend(words().map(Trigger::Loads)),
         "calls" => rule.triggers.extend(words().map(Trigger::Calls)),
         "any-calls" => rule.triggers.extend(words().map(Trigger::AnyCalls)),
@@ -107,6 +116,9 @@ fn add(rule: &mut Rule, key: &str, rest: &'static str) -> Option<()> {
         "library" => rule.takes.extend(words().map(Take::Library)),
         "path" => rule.takes.push(Take::Paths(words().collect())),
         "first" => rule.takes.push(Take::First(words().collect())),
+        "constant" => rule.takes.push(Take::Constants(words().collect())),
+        "extensions" => rule.takes.push(Take::Extensions(words().collect())),
+        "except" => rule.except.extend(words()),
         "data" => rule.takes.push(Take::Data(data(rest)?)),
         "prevents" => rule.prevents = rest,
         "instead" => rule.instead = Some(rest),
@@ -177,12 +189,25 @@ mod tests {
     }
 
     fn check_paths(rule: &Rule) {
-        let is_loaded = rule.triggers.iter().all(|trigger| matches!(trigger, Trigger::Loads(_)));
+        let file = |trigger: &Trigger| match *trigger {
+            Trigger::Named(name) | Trigger::Loads(name) => Some(name),
+            Trigger::Calls(_) | Trigger::AnyCalls(_) => None,
+        };
+        let has_file = rule.triggers.iter().all(|trigger| file(trigger).is_some());
+        let has_version = rule.triggers.iter().filter_map(file).any(|name| name.contains("{v}"));
         for take in &rule.takes {
-            let (Take::Paths(paths) | Take::First(paths)) = take else { continue };
+            let (is_constant, paths) = match take {
+                Take::Paths(paths) | Take::First(paths) => (false, paths),
+                Take::Constants(paths) | Take::Extensions(paths) => (true, paths),
+                Take::Library(_) | Take::Data(_) => continue,
+            };
             for path in paths {
                 let is_rooted = path.starts_with('/') || path.starts_with("{lib}");
-                assert!(is_rooted || path.starts_with("{dir}") && is_loaded, "{}: {path}", rule.id);
+                let is_beside = path.starts_with("{dir}") && has_file;
+                let is_held = is_constant && path.starts_with('*');
+                assert!(is_rooted || is_beside || is_held, "{}: {path}", rule.id);
+                assert!(has_version || !path.contains("{v}"), "{}: {path}", rule.id);
+                assert!(has_file || !is_constant, "{}: {path}", rule.id);
             }
         }
     }
