@@ -56,28 +56,21 @@ pub(super) fn of_notes(
     let mut needs = Vec::new();
     for note in &facts.dlopen_notes {
         match json::parse(facts.str(*note)) {
-            Some(Value::List(entries)) => {
+            Ok(Value::List(entries)) => {
                 let entries = entries.iter().take(MOST_ENTRIES).filter_map(Entry::of);
                 needs.extend(entries.filter_map(|entry| of_entry(scene, loader, object, &entry, most)));
             }
-            Some(Value::Other | Value::Text(_) | Value::Object(_)) | None => {
-                let said = finding(
-                    Severity::Warning,
-                    "bad-note",
-                    RULE,
-                    [&object.path[..], b": its .note.dlopen is no list in JSON"].concat(),
-                    None,
-                );
-                needs.push(need(
-                    object,
-                    RULE,
-                    Vec::new(),
-                    Wanted { wants: Vec::new(), findings: vec![said] },
-                ));
-            }
+            Ok(Value::Other | Value::Text(_) | Value::Object(_)) => needs.push(bad_note(object, "")),
+            Err(at) => needs.push(bad_note(object, &format!(" (at byte {at})"))),
         }
     }
     needs
+}
+
+fn bad_note(object: &Object, place: &str) -> Need {
+    let message = [&object.path[..], b": its .note.dlopen is no list in JSON", place.as_bytes()].concat();
+    let said = finding(Severity::Warning, "bad-note", RULE, message, None);
+    need(object, RULE, Vec::new(), Wanted { wants: Vec::new(), findings: vec![said] })
 }
 
 fn of_entry(

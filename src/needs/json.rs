@@ -35,11 +35,14 @@ impl Value {
     }
 }
 
-/// `None`: it is no JSON.
-pub(super) fn parse(text: &[u8]) -> Option<Value> {
-    let mut reader = Reader { rest: text.trim_ascii() };
-    let value = reader.value(0)?;
-    reader.rest.trim_ascii().is_empty().then_some(value)
+/// `Err` is where it is no JSON any more.
+pub(super) fn parse(text: &[u8]) -> Result<Value, usize> {
+    let mut reader = Reader { rest: text };
+    let value = reader.value(0);
+    match (value, reader.peek()) {
+        (Some(value), None) => Ok(value),
+        (Some(_) | None, _) => Err(text.len() - reader.rest.len()),
+    }
 }
 
 struct Reader<'t> {
@@ -148,7 +151,7 @@ mod tests {
         assert_eq!(sonames, [&b"libzstd.so.1"[..], b"lib\"A?/"]);
         assert_eq!(first.get("priority").and_then(Value::text), Some(&b"recommended"[..]));
         assert_eq!((first.get("n"), first.get("none")), (Some(&Value::Other), None));
-        assert_eq!(parse(b"[]"), Some(Value::List(Vec::new())));
+        assert_eq!(parse(b"[]"), Ok(Value::List(Vec::new())));
     }
 
     #[test]
@@ -171,10 +174,13 @@ mod tests {
             b"\x00",
             &deep,
         ] {
-            assert_eq!(parse(text), None, "{}", text.escape_ascii());
+            assert!(parse(text).is_err(), "{}", text.escape_ascii());
         }
         // Cut at any byte it is none, and nothing worse.
         let whole = br#"[{"soname":["a\u0041"],"b":{"c":[1]}}]"#;
-        assert!((0..whole.len()).all(|end| parse(&whole[..end]).is_none()));
+        assert!((0..whole.len()).all(|end| parse(&whole[..end]).is_err()));
+        for (text, at) in [("[1, x y]", 6), ("{\n \"a\": }", 8), ("", 0), (" [] 1", 4)] {
+            assert_eq!(parse(text.as_bytes()), Err(at), "{text}");
+        }
     }
 }
