@@ -1,26 +1,18 @@
 //! What a file itself says that it opens: `.note.dlopen`
-//! (uapi-group.org, specification 12), and paths of libraries among its constants.
-
-use std::collections::BTreeSet;
+//! (uapi-group.org, specification 12).
 
 use super::engine::{self, Need, Scene};
 use super::json::{self, Value};
 use super::rules::Action;
-use super::{NO_DATA, Want, Wanted, finding};
-use crate::closure::{Object, Seen};
-use crate::elf::Kind;
+use super::{NO_DATA, Wanted, finding};
+use crate::closure::Object;
 use crate::finding::{Finding, Severity};
 use crate::job::DlopenLevel;
-use crate::root::FileId;
 
 pub(super) const RULE: &str = "dlopen";
-const PATH_RULE: &str = "dlopen-path";
 
 /// More entries than this nobody writes into one file.
 const MOST_ENTRIES: usize = 256;
-
-/// Longer strings are no paths.
-const PATH_MAX: usize = 4096;
 
 /// One feature of a file, and what it opens for it.
 struct Entry<'v> {
@@ -70,7 +62,7 @@ pub(super) fn of_notes(
 fn bad_note(object: &Object, place: &str) -> Need {
     let message = [&object.path[..], b": its .note.dlopen is no list in JSON", place.as_bytes()].concat();
     let said = finding(Severity::Warning, "bad-note", RULE, message, None);
-    need(object, RULE, Vec::new(), Wanted { wants: Vec::new(), findings: vec![said] })
+    need(object, Vec::new(), Wanted { wants: Vec::new(), findings: vec![said] })
 }
 
 fn of_entry(
@@ -93,18 +85,18 @@ fn of_entry(
     }
     let action = if is_taken { Action::Collect } else { Action::Suggest };
     let names = entry.sonames.join(&b" or "[..]);
-    let need = need(object, RULE, names, wanted);
+    let need = need(object, names, wanted);
     let prevents = String::from_utf8_lossy(entry.feature).into_owned();
     Some(Need { action, prevents, cure: "--dlopen suggested".into(), ..need })
 }
 
-fn need(object: &Object, rule: &'static str, name: Vec<u8>, wanted: Wanted) -> Need {
+fn need(object: &Object, name: Vec<u8>, wanted: Wanted) -> Need {
     let trigger = match name.is_empty() {
         true => object.path.to_vec(),
         false => [&name[..], b" in ", &object.path].concat(),
     };
     let cure = "--needs auto".into();
-    Need { rule, action: Action::Collect, trigger, prevents: String::new(), cure, wanted }
+    Need { rule: RULE, action: Action::Collect, trigger, prevents: String::new(), cure, wanted }
 }
 
 /// What is required is not left to be found out by who starts the image.
@@ -122,41 +114,4 @@ fn absent(object: &Object, entry: &Entry<'_>) -> Finding {
     let hint =
         Some(b"install what provides it in the build stage; `--dlopen none` looks at no notes".to_vec());
     finding(severity, NO_DATA, RULE, message, hint)
-}
-
-/// Libraries that an object which calls dlopen names by their whole path.
-pub(super) fn of_paths(scene: &mut Scene<'_, '_>, object: &Object) -> Option<Need> {
-    let loaded: BTreeSet<FileId> =
-        scene.closure.objects.iter().map(|object| object.found.file.stat.id).collect();
-    let facts = object.found.facts();
-    let (class, machine) = (facts.class, facts.header.machine);
-    let mut wanted = Wanted::default();
-    let mut paths = Vec::new();
-    for text in constants_of(scene, object) {
-        let Seen::File(found) = scene.session.look(b"", &text) else { continue };
-        let fits = found.file.elf.as_ref().is_ok_and(|facts| {
-            facts.kind() == Kind::Library && (facts.class, facts.header.machine) == (class, machine)
-        });
-        if fits && !loaded.contains(&found.file.stat.id) {
-            paths.push(text.clone());
-            wanted.want([Want::Path(text)]);
-        }
-    }
-    (!paths.is_empty()).then(|| need(object, PATH_RULE, paths.join(&b" "[..]), wanted))
-}
-
-fn constants_of(scene: &Scene<'_, '_>, object: &Object) -> BTreeSet<Vec<u8>> {
-    let mut found = BTreeSet::new();
-    engine::constants(scene.session.root, &object.found, |bytes| {
-        let texts = bytes.split(|&b| b == 0).filter(|text| is_path_of_library(text));
-        found.extend(texts.map(<[u8]>::to_vec));
-        false
-    });
-    found
-}
-
-fn is_path_of_library(text: &[u8]) -> bool {
-    let is_plain = |text: &[u8]| text.iter().all(|b| b.is_ascii_graphic() && *b != b'%');
-    let is_library = |text: &[u8]| text.ends_with(b".so") || text.windows(4).any(|part| part == b".so.");
-    text.starts_with(b"/") && text.len() < PATH_MAX && is_library(text) && is_plain(text)
 }

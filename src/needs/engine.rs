@@ -5,7 +5,10 @@ use std::io;
 
 use super::places::{self, Cause, Places};
 use super::rules::{self, Action, Data, Libc, Rule, Take, Trigger};
-use super::{Asked, NO_DATA, Refusal, Want, Wanted, ca, dirs, dlopen, finding, locale, nss, php, users, way};
+use super::{
+    Asked, NO_DATA, Refusal, Want, Wanted, ca, config, dirs, dlopen, finding, literals, locale, nss, opened,
+    php, users, way,
+};
 use crate::bytes::ReadAt;
 use crate::closure::{Closure, Found, Object, Role, Seen, Session};
 use crate::elf;
@@ -13,8 +16,8 @@ use crate::finding::{Finding, Severity};
 use crate::intern::Map;
 use crate::job::{CaCerts, DlopenLevel, NeedsMode, NeedsTask};
 use crate::loader::Family;
-use crate::path::ImagePath;
-use crate::root::{FileId, Opened, Root};
+use crate::path::{ImagePath, dirname};
+use crate::root::{DirId, FileId, Opened, Root, resolve_dir};
 
 /// glibc's own parts and the runtimes of compilers import what the rules look
 /// for, and use it on behalf of others only.
@@ -30,8 +33,8 @@ const RUNTIMES: [&[u8]; 9] = [
     b"libgomp.so.1",
 ];
 
-/// Who imports it opens what his constants name.
-const DLOPEN: &str = "dlopen";
+/// So many lines about one program say what its libraries may open.
+const MOST_HINTS: usize = 4;
 
 /// A text is looked for in so much of a program.
 const MOST_TEXT: u64 = 64 << 20;
@@ -57,8 +60,10 @@ pub struct Engine {
     given: Vec<&'static str>,
     /// Functions of the rules that a file imports.
     calls: Map<FileId, Vec<&'static str>>,
-    /// A rule counts once for each loader.
-    done: BTreeSet<(&'static str, Vec<u8>)>,
+    /// A rule counts once for each loader, and once for each program if it is about that.
+    done: BTreeSet<(&'static str, Vec<u8>, Vec<u8>)>,
+    /// Directories of what the rules want.
+    covered: BTreeSet<Vec<u8>>,
     /// Files whose own notes and constants were looked at.
     read: BTreeSet<FileId>,
 }
@@ -74,7 +79,8 @@ pub(super) struct Scene<'s, 'a> {
 impl Engine {
     /// `given`: the data options that were typed.
     pub fn new(task: NeedsTask, given: Vec<&'static str>) -> Result<Engine, Refusal> {
-        let ids = || rules::all().iter().map(|rule| rule.id);
+        let own = [opened::PATH, opened::DIR, opened::NAME];
+        let ids = || rules::all().iter().map(|rule| rule.id).chain(own);
         let unknown = |id: &&Vec<u8>| !ids().any(|known| known.as_bytes() == &id[..]);
         if let Some(id) = task.with.iter().chain(&task.without).find(unknown) {
             return Err(Refusal {
@@ -84,7 +90,14 @@ impl Engine {
                 hint: Some(format!("the rules are {}", ids().collect::<Vec<_>>().join(", "))),
             });
         }
-        Ok(Engine { task, given, calls: Map::default(), done: BTreeSet::new(), read: BTreeSet::new() })
+        Ok(Engine {
+            task,
+            given,
+            calls: Map::default(),
+            done: BTreeSet::new(),
+            covered: BTreeSet::new(),
+            read: BTreeSet::new(),
+        })
     }
 
     /// Nothing is to be looked for.
@@ -100,7 +113,9 @@ impl Engine {
         let mut scene = Scene { session, closure, is_named };
         let mut needs = Vec::new();
         for rule in rules::all() {
-            if !self.counts(rule) || self.done.contains(&(rule.id, loader.clone())) {
+            let program = if rule.is_of_program() { &closure.program[..] } else { b"" };
+            let turn = (rule.id, loader.clone(), program.to_vec());
+            if !self.counts(rule) || self.done.contains(&turn) {
                 continue;
             }
             if !rule.libc.is_none_or(|libc| suits(&mut scene, &loader, family, libc)) {
@@ -110,9 +125,10 @@ impl Engine {
             if !rule.texts.is_empty() && !holds_text(&scene, rule) {
                 continue;
             }
-            self.done.insert((rule.id, loader.clone()));
+            self.done.insert(turn);
             needs.extend(self.need(&mut scene, &loader, rule, cause));
         }
+        self.covered.extend(needs.iter().flat_map(|need| covered_by(scene.session.root, need)));
         needs.extend(self.opened(&mut scene, &loader));
         needs
     }
@@ -123,39 +139,57 @@ impl Engine {
             (Some(most), _) => (most, most != DlopenLevel::None),
             (None, mode) => (DlopenLevel::Recommended, mode != NeedsMode::Off),
         };
-        let mut needs = Vec::new();
+        let (mut notes, mut named) = (Vec::new(), Vec::new());
         let closure = scene.closure;
         for object in closure.loaded().map(|id| closure.object(id)) {
-            if !is_on || is_runtime(object) || !self.read.insert(object.found.file.stat.id) {
+            if is_runtime(object) || !self.read.insert(object.found.file.stat.id) {
                 continue;
             }
-            needs.extend(dlopen::of_notes(scene, loader, object, most));
-            if self.imports(scene, object, DLOPEN) {
-                needs.extend(dlopen::of_paths(scene, object));
+            if is_on {
+                notes.extend(dlopen::of_notes(scene, loader, object, most));
+            }
+            if opened::OPENERS.iter().any(|name| self.imports(scene, object, name)) {
+                let needs = opened::of_object(scene, loader, object, &self.covered);
+                named.extend(needs.into_iter().filter_map(|need| self.chosen(need, is_on)));
             }
         }
+        self.done.extend(named.iter().map(|need| (need.rule, loader.to_vec(), Vec::new())));
         if self.task.dlopen.is_none() && self.task.mode == NeedsMode::Warn {
-            needs.iter_mut().for_each(|need| need.action = Action::Suggest);
+            notes.iter_mut().for_each(|need| need.action = Action::Suggest);
         }
-        needs
+        let (hints, taken): (Vec<Need>, Vec<Need>) =
+            named.into_iter().partition(|need| need.action == Action::Suggest);
+        notes.into_iter().chain(taken).chain(hints.into_iter().take(MOST_HINTS)).collect()
+    }
+
+    /// What an object names, as `--with`, `--without` and the mode have it.
+    fn chosen(&self, need: Need, is_on: bool) -> Option<Need> {
+        let action = match self.task.mode {
+            _ if is_listed(&self.task.with, need.rule) => Action::Collect,
+            NeedsMode::Warn if self.task.dlopen.is_none() => Action::Suggest,
+            NeedsMode::Auto | NeedsMode::Warn | NeedsMode::Off => need.action,
+        };
+        let is_wanted = is_on && !is_listed(&self.task.without, need.rule);
+        (is_wanted || is_listed(&self.task.with, need.rule)).then_some(Need { action, ..need })
     }
 
     /// A rule was typed, and nothing needs it.
     pub fn unasked(&self, id: &[u8]) -> Option<Finding> {
-        let is_met = self.done.iter().any(|(rule, _)| rule.as_bytes() == id);
+        let is_met = self.done.iter().any(|(rule, ..)| rule.as_bytes() == id);
         let message = [b"no program sets off the rule `", id, b"`"].concat();
         (!is_met).then(|| finding(Severity::Warning, "unasked", "--with", message, None))
     }
 
     fn counts(&self, rule: &Rule) -> bool {
-        let named = |list: &[Vec<u8>]| list.iter().any(|id| &id[..] == rule.id.as_bytes());
+        let named = |list: &[Vec<u8>]| is_listed(list, rule.id);
         let is_given = rule.instead.is_some_and(|option| self.given.contains(&option));
         let is_on = self.task.mode != NeedsMode::Off || named(&self.task.with);
-        is_on && !named(&self.task.without) && !is_given
+        let is_silent = rule.on_request && !named(&self.task.with);
+        is_on && !named(&self.task.without) && !is_given && !is_silent
     }
 
     fn action(&self, rule: &Rule) -> Action {
-        let is_asked = self.task.with.iter().any(|id| &id[..] == rule.id.as_bytes());
+        let is_asked = is_listed(&self.task.with, rule.id);
         match (is_asked, self.task.mode) {
             (true, _) => Action::Collect,
             (false, NeedsMode::Auto) => rule.action,
@@ -202,7 +236,7 @@ impl Engine {
         cause: Cause,
     ) -> Option<Need> {
         let mut wanted = Wanted::default();
-        let mut absent = Vec::new();
+        let (mut absent, mut named) = (Vec::new(), Vec::new());
         let places = Places { loader, cause: &cause, except: &rule.except };
         for take in &rule.takes {
             match take {
@@ -217,7 +251,18 @@ impl Engine {
                 Take::Extensions(patterns) => {
                     wanted.add(php::wanted(scene.session.root, &places.held(scene, patterns)));
                 }
+                Take::Modules(format, patterns) => {
+                    let files = places.paths(scene, patterns);
+                    wanted.add(config::wanted(scene, loader, *format, &files));
+                }
+                Take::Literals(literal) => {
+                    for (name, wants) in literals::wanted(scene, loader, *literal) {
+                        named.push(name);
+                        wanted.want(wants);
+                    }
+                }
                 Take::Data(data) => wanted.add(of_option(scene.session.root, *data)),
+                Take::Note(cure) => wanted.findings.push(to_do(rule, &cause.words, cure)),
             }
         }
         wanted.findings.extend(absent.into_iter().map(|name| missing(rule, name, &cause.words)));
@@ -229,8 +274,27 @@ impl Engine {
         if action == Action::Collect {
             wanted.want(places::linked(scene.session.root, &wanted.wants));
         }
-        Some(Need { rule: rule.id, action, trigger: cause.words, prevents, cure, wanted })
+        let trigger = match &named[..] {
+            [] => cause.words,
+            _ => [&named.join(&b" "[..]), &b" beside "[..], &cause.words].concat(),
+        };
+        Some(Need { rule: rule.id, action, trigger, prevents, cure, wanted })
     }
+}
+
+/// The directories of what is wanted, by their real paths.
+fn covered_by(root: &dyn Root, need: &Need) -> Vec<Vec<u8>> {
+    let real =
+        |dir: &[u8]| Some(root.real_path(resolve_dir(root, DirId::TOP, dir).ok()?.0).as_bytes().to_vec());
+    let of_want = |want: &Want| match want {
+        Want::Path(path) => [real(path), dirname(path).and_then(real)],
+        Want::Host { .. } | Want::Made { .. } | Want::Dir { .. } | Want::Link { .. } => [None, None],
+    };
+    need.wanted.wants.iter().flat_map(of_want).flatten().collect()
+}
+
+fn is_listed(list: &[Vec<u8>], id: &str) -> bool {
+    list.iter().any(|one| &one[..] == id.as_bytes())
 }
 
 /// A library by its name. If it lies where only a cache leads, a link in a directory
@@ -286,7 +350,7 @@ fn calls_of(root: &dyn Root, found: &Found) -> io::Result<Vec<&'static str>> {
         Trigger::Calls(name) | Trigger::AnyCalls(name) => Some(*name),
         Trigger::Named(_) | Trigger::Loads(_) => None,
     });
-    let known: BTreeSet<&'static str> = known.chain([DLOPEN]).collect();
+    let known: BTreeSet<&'static str> = known.chain(opened::OPENERS).collect();
     let imported = elf::imported(&open, found.facts())?;
     let names = imported.iter().filter_map(|name| std::str::from_utf8(name).ok());
     Ok(names.filter_map(|name| known.get(name).copied()).collect())
@@ -328,6 +392,13 @@ fn of_option(root: &dyn Root, data: Data) -> Wanted {
         Data::Tmp => dirs::wanted(root, &[b"/tmp".to_vec()], &[], None),
     };
     wanted.expect("what the table asks for is not refused")
+}
+
+fn to_do(rule: &Rule, trigger: &[u8], cure: &str) -> Finding {
+    let subject = [rule.id.as_bytes(), b", because of ", trigger].concat();
+    let message = format!("not taken along; without it: {}", rule.prevents).into_bytes();
+    let hint = Some(cure.as_bytes().to_vec());
+    Finding { severity: Severity::Note, code: "suggest", subject, message, hint }
 }
 
 fn missing(rule: &Rule, name: &str, trigger: &[u8]) -> Finding {

@@ -33,6 +33,14 @@ pub fn wanted(root: &dyn Root, names: &[Vec<u8>], asked: Asked) -> Wanted {
     wanted
 }
 
+/// A locale, if the root has it. Nothing is said where it has not.
+pub(super) fn of_root(root: &dyn Root, name: &[u8]) -> Vec<Want> {
+    match directory(root, name) {
+        Some(path) => with_targets(root, &path),
+        None => packed(root, name).ok().flatten().unwrap_or_default(),
+    }
+}
+
 fn one(root: &dyn Root, name: &[u8], asked: Asked, wanted: &mut Wanted) {
     if BUILT_IN.contains(&name) {
         return;

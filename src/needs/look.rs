@@ -30,14 +30,19 @@ pub(super) fn text(root: &dyn Root, path: &str) -> Vec<u8> {
 }
 
 pub(super) fn text_of(root: &dyn Root, path: &[u8]) -> Vec<u8> {
-    let Ok(file) = open(root, path) else { return Vec::new() };
+    bytes(root, path).unwrap_or_default()
+}
+
+/// The contents of a small file.
+pub(super) fn bytes(root: &dyn Root, path: &[u8]) -> io::Result<Vec<u8>> {
+    let file = open(root, path)?;
     if file.stat.len > SMALL {
-        return Vec::new();
+        return Err(io::Error::other("it is too large for what it should be"));
     }
     let mut bytes = vec![0; usize::try_from(file.stat.len).unwrap_or(0)];
-    let len = file.read_at(&mut bytes, 0).unwrap_or(0);
+    let len = file.read_at(&mut bytes, 0)?;
     bytes.truncate(len);
-    bytes
+    Ok(bytes)
 }
 
 pub(super) fn is_dir(root: &dyn Root, path: &[u8]) -> bool {

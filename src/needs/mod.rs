@@ -12,14 +12,17 @@ use crate::finding::{Finding, Severity};
 use crate::root::Access;
 
 pub mod ca;
+mod config;
 pub mod dirs;
 mod distro;
 mod dlopen;
 pub mod engine;
 mod json;
+mod literals;
 pub mod locale;
 mod look;
 pub mod nss;
+mod opened;
 mod php;
 mod places;
 pub mod rules;

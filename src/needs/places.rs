@@ -7,10 +7,14 @@ use super::engine::{self, Scene};
 use super::{Want, look};
 use crate::closure::{Found, Object};
 use crate::loader::conf::matches;
+use crate::path::basename;
 use crate::root::{DirId, ItemKind, Opened, Root, resolve, resolve_dir};
 
 /// Stands for a version in the name of a file: digits, and dots between them.
 const VERSION: &str = "{v}";
+
+/// Stands for the name of the program: it may have files that are called after it.
+const PROGRAM: &str = "{program}";
 
 /// Longer strings are no paths.
 const PATH_MAX: usize = 4096;
@@ -59,14 +63,17 @@ pub(super) struct Places<'p> {
 impl Places<'_> {
     /// The paths of the root that patterns with placeholders stand for.
     pub(super) fn of(&self, scene: &mut Scene<'_, '_>, patterns: &[&str]) -> Vec<Want> {
+        let paths = self.paths(scene, patterns);
+        self.wants(scene.session.root, paths)
+    }
+
+    pub(super) fn paths(&self, scene: &mut Scene<'_, '_>, patterns: &[&str]) -> Vec<Vec<u8>> {
         let mut found = Vec::new();
         for pattern in patterns {
             let spelled = self.spelled(scene, pattern);
-            let root = scene.session.root;
-            // `/lib` and `/usr/lib` may be one directory: it is wanted once.
-            found.extend(spelled.iter().map(|path| look::expand(root, path)).find(|paths| !paths.is_empty()));
+            found.extend(first(scene.session.root, &spelled));
         }
-        self.wants(scene.session.root, found.into_iter().flatten())
+        found
     }
 
     /// The pattern without its placeholders, for each directory that one may stand for.
@@ -75,16 +82,14 @@ impl Places<'_> {
         let Some(pattern) = self.versioned(pattern) else { return Vec::new() };
         let below = |dir: &[u8], rest: &[u8]| normal(&[dir, rest].concat());
         if let Some(rest) = pattern.strip_prefix(b"{lib}") {
-            let runtime = scene.session.loader(self.loader);
-            let dirs = runtime.map(|runtime| runtime.about(root).system_dirs.clone()).unwrap_or_default();
-            return dirs.iter().map(|dir| [&dir[..], rest].concat()).collect();
+            return below_lib(scene, self.loader, rest);
         }
         match pattern.strip_prefix(b"{dir}") {
             Some(rest) => {
                 let dirs = self.cause.file.iter().map(|file| root.real_path(file.dir));
                 dirs.map(|dir| below(&[dir.as_bytes(), b"/"].concat(), rest)).collect()
             }
-            None => vec![pattern],
+            None => of_program(scene, pattern).into_iter().collect(),
         }
     }
 
@@ -131,6 +136,32 @@ impl Places<'_> {
     fn is_excepted(&self, name: &[u8]) -> bool {
         self.except.iter().any(|pattern| matches(pattern.as_bytes(), name))
     }
+}
+
+/// The files of a name or pattern in the first directory of the loader that has any.
+pub(super) fn in_lib(scene: &mut Scene<'_, '_>, loader: &[u8], pattern: &[u8]) -> Vec<Vec<u8>> {
+    let spelled = below_lib(scene, loader, pattern);
+    first(scene.session.root, &spelled)
+}
+
+fn below_lib(scene: &mut Scene<'_, '_>, loader: &[u8], rest: &[u8]) -> Vec<Vec<u8>> {
+    let root = scene.session.root;
+    let dirs = scene.session.loader(loader).map(|runtime| runtime.system_dirs(root).1);
+    dirs.iter().flat_map(|dirs| dirs.iter()).map(|dir| [dir, rest].concat()).collect()
+}
+
+/// `/lib` and `/usr/lib` may be one directory: it is wanted once.
+fn first(root: &dyn Root, spelled: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    spelled.iter().map(|path| look::expand(root, path)).find(|paths| !paths.is_empty()).unwrap_or_default()
+}
+
+/// A path with the program's name in it. A name is no pattern.
+fn of_program(scene: &Scene<'_, '_>, pattern: Vec<u8>) -> Option<Vec<u8>> {
+    let at = pattern.windows(PROGRAM.len()).position(|part| part == PROGRAM.as_bytes());
+    let Some(at) = at else { return Some(pattern) };
+    let name = basename(&scene.closure.program);
+    let is_plain = name.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.+".contains(b));
+    is_plain.then(|| [&pattern[..at], name, &pattern[at + PROGRAM.len()..]].concat())
 }
 
 /// A real path with `..` in it, without.

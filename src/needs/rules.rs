@@ -12,6 +12,8 @@ const TABLE: &str = include_str!("rules.txt");
 pub struct Rule {
     pub id: &'static str,
     pub action: Action,
+    /// Only who asks for it gets it, or hears of it.
+    pub on_request: bool,
     /// Any of them sets it off.
     pub triggers: Vec<Trigger>,
     pub libc: Option<Libc>,
@@ -60,7 +62,36 @@ pub enum Take {
     Constants(Vec<&'static str>),
     /// Such directories: what the configuration of PHP in them enables.
     Extensions(Vec<&'static str>),
+    /// Files of a format, and the modules that they name.
+    Modules(Format, Vec<&'static str>),
+    /// What texts of the program name.
+    Literals(Literal),
     Data(Data),
+    /// Nothing can be taken: this is to be done instead.
+    Note(&'static str),
+}
+
+/// Configuration that names modules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Icd,
+    Names,
+    Nginx,
+    Nsswitch,
+    Odbc,
+    Openssl,
+    P11,
+    Pam,
+    Pixbuf,
+}
+
+/// Data that a program may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Literal {
+    Charsets,
+    Locales,
+    Programs,
+    Zones,
 }
 
 /// What an option has too.
@@ -71,6 +102,23 @@ pub enum Data {
     Nsswitch,
     Utf8,
     Tmp,
+}
+
+impl Rule {
+    /// What it wants depends on which program it is, not only on what that loads.
+    pub fn is_of_program(&self) -> bool {
+        self.takes.iter().any(|take| match take {
+            Take::Literals(_) => true,
+            Take::Modules(_, paths) => paths.iter().any(|path| path.contains("{program}")),
+            Take::Library(_)
+            | Take::Paths(_)
+            | Take::First(_)
+            | Take::Constants(_)
+            | Take::Extensions(_)
+            | Take::Data(_)
+            | Take::Note(_) => false,
+        })
+    }
 }
 
 /// All rules, in the order of the table.
@@ -94,14 +142,27 @@ fn parse(table: &'static str) -> Result<Vec<Rule>, &'static str> {
 }
 
 fn head(rest: &'static str) -> Option<Rule> {
-    let (id, action) = rest.split_once(' ')?;
-    let action = match action {
+    let (id, word) = rest.split_once(' ')?;
+    let action = match word {
         "collect" => Action::Collect,
-        "suggest" => Action::Suggest,
+        "suggest" | "request" => Action::Suggest,
         _ => return None,
     };
+    let on_request = word == "request";
     let (triggers, texts, takes, except) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    Some(Rule { id, action, triggers, libc: None, texts, takes, except, prevents: "", instead: None })
+    let rule = Rule {
+        id,
+        action,
+        on_request,
+        triggers,
+        libc: None,
+        texts,
+        takes,
+        except,
+        prevents: "",
+        instead: None,
+    };
+    Some(rule)
 }
 
 fn add(rule: &mut Rule, key: &str, rest: &'static str) -> Option<()> {
@@ -119,7 +180,13 @@ fn add(rule: &mut Rule, key: &str, rest: &'static str) -> Option<()> {
         "constant" => rule.takes.push(Take::Constants(words().collect())),
         "extensions" => rule.takes.push(Take::Extensions(words().collect())),
         "except" => rule.except.extend(words()),
+        "modules" => {
+            let (first, paths) = rest.split_once(' ')?;
+            rule.takes.push(Take::Modules(format(first)?, paths.split(' ').collect()));
+        }
+        "literals" => rule.takes.push(Take::Literals(literal(rest)?)),
         "data" => rule.takes.push(Take::Data(data(rest)?)),
+        "note" => rule.takes.push(Take::Note(rest)),
         "prevents" => rule.prevents = rest,
         "instead" => rule.instead = Some(rest),
         _ => return None,
@@ -143,6 +210,31 @@ fn libc(rest: &str) -> Option<Libc> {
         (Some(_), _) => return None,
     };
     Some(Libc { family, before })
+}
+
+fn format(word: &str) -> Option<Format> {
+    Some(match word {
+        "icd" => Format::Icd,
+        "names" => Format::Names,
+        "nginx" => Format::Nginx,
+        "nsswitch" => Format::Nsswitch,
+        "odbc" => Format::Odbc,
+        "openssl" => Format::Openssl,
+        "p11" => Format::P11,
+        "pam" => Format::Pam,
+        "pixbuf" => Format::Pixbuf,
+        _ => return None,
+    })
+}
+
+fn literal(word: &str) -> Option<Literal> {
+    Some(match word {
+        "charsets" => Literal::Charsets,
+        "locales" => Literal::Locales,
+        "programs" => Literal::Programs,
+        "zones" => Literal::Zones,
+        _ => return None,
+    })
 }
 
 fn data(word: &str) -> Option<Data> {
@@ -197,9 +289,9 @@ mod tests {
         let has_version = rule.triggers.iter().filter_map(file).any(|name| name.contains("{v}"));
         for take in &rule.takes {
             let (is_constant, paths) = match take {
-                Take::Paths(paths) | Take::First(paths) => (false, paths),
+                Take::Paths(paths) | Take::First(paths) | Take::Modules(_, paths) => (false, paths),
                 Take::Constants(paths) | Take::Extensions(paths) => (true, paths),
-                Take::Library(_) | Take::Data(_) => continue,
+                Take::Library(_) | Take::Literals(_) | Take::Data(_) | Take::Note(_) => continue,
             };
             for path in paths {
                 let is_rooted = path.starts_with('/') || path.starts_with("{lib}");
@@ -221,6 +313,9 @@ mod tests {
             ("rule a collect\nlibc dietlibc", "libc dietlibc"),
             ("rule a collect\nlibc glibc since 2.1", "libc glibc since 2.1"),
             ("rule a collect\ndata money", "data money"),
+            ("rule a collect\nliterals words", "literals words"),
+            ("rule a collect\nmodules pam", "modules pam"),
+            ("rule a collect\nmodules xml /a", "modules xml /a"),
             ("rule a collect\nwants x", "wants x"),
         ] {
             assert_eq!(parse(text), Err(line));

@@ -39,6 +39,11 @@ pub fn wanted(root: &dyn Root, zones: &Zones, asked: Asked) -> Wanted {
     wanted
 }
 
+/// The zone of a name, if the root has it.
+pub(super) fn zone(root: &dyn Root, name: &[u8]) -> Option<Want> {
+    (is_plain(name) && is_zone(root, &at(name))).then(|| Want::Path(at(name)))
+}
+
 fn no_zones(root: &dyn Root, error: &std::io::Error, asked: Asked) -> Finding {
     if !look::is_absent(error) {
         let message = format!("cannot open `{TOP}`: {}", look::words(error));

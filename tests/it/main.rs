@@ -36,6 +36,7 @@ mod ldtree;
 mod lookups;
 mod model;
 mod need;
+mod needconfig;
 mod needproof;
 mod needreport;
 mod needrules;

@@ -51,7 +51,7 @@ fn place_of(want: &Want) -> String {
 }
 
 #[track_caller]
-fn check(version: &str, world: &str, expected: &str) {
+pub fn check(version: &str, world: &str, expected: &str) {
     let lines = |text: &str| {
         let lines = text.lines().map(|line| line.trim().to_owned());
         lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
@@ -137,7 +137,7 @@ fn a_library_brings_its_own() {
             "proj Collect: /usr/share/proj/proj.db",
         ),
         ("libasound.so.2", "/usr/share/alsa/alsa.conf", "alsa Collect: /usr/share/alsa"),
-        ("libpam.so.0", "/etc/pam.d/other LIB/security/pam_deny.so", "pam Suggest: /etc/pam.d security"),
+        ("libpam.so.0", "/sbin/unix_chkpwd", "pam Suggest: /sbin/unix_chkpwd"),
         ("libtinfo.so.6", "/lib/terminfo/x/xterm", "terminfo Collect: /lib/terminfo/x/xterm"),
         (
             "libsasl2.so.2",
@@ -195,5 +195,8 @@ fn what_a_note_requires_has_to_be_there() {
     assert!(said.contains("-- 0\n"), "{said}");
     let said = Bench::of(world).says(&["/bad", "dist"]);
     assert!(said.contains("-- 0\n"), "{said}");
-    assert!(said.contains("warning: dlopen: /bad: its .note.dlopen is no list in JSON\n"), "{said}");
+    assert!(
+        said.contains("warning: dlopen: /bad: its .note.dlopen is no list in JSON (at byte 10)\n"),
+        "{said}"
+    );
 }

@@ -152,12 +152,35 @@ fn t11_tls_trusts_somebody() {
 #[test]
 fn t12_text_is_converted() {
     let app = app!(
-        "int main(void) { iconv_t c = iconv_open(\"UTF-8\", \"ISO-8859-1\");
+        "int main(int n, char **v) { char s[20]; sprintf(s, \"ISO-8859-%d\", n); iconv_t c = iconv_open(\"UTF-8\", s);
         puts(c == (iconv_t)-1 ? strerror(errno) : \"converts\"); }",
         &[],
         &["/usr/lib/x86_64-linux-gnu/gconv"]
     );
     app.shows("gconv", "Invalid argument\n", "converts\n");
+}
+
+#[test]
+fn a_character_set_that_is_named_is_converted() {
+    let app = app!(
+        "int main(void) { iconv_t c = iconv_open(\"UTF-8\", \"EUC-JP\");
+        puts(c == (iconv_t)-1 ? strerror(errno) : \"converts\"); }",
+        &[],
+        &["/usr/lib/x86_64-linux-gnu/gconv"]
+    );
+    app.shows("charsets", "Invalid argument\n", "converts\n");
+    assert!(!app.dist().join("usr/lib/x86_64-linux-gnu/gconv/UTF-16.so").exists());
+}
+
+#[test]
+fn a_time_zone_that_is_named_is_there() {
+    let app = app!(
+        "#include <time.h>
+        int main(void) { setenv(\"TZ\", \"Asia/Tokyo\", 1); time_t t = 0; puts(localtime(&t)->tm_hour == 9 ? \"nine\" : \"midnight\"); }",
+        &[],
+        &["/usr/share/zoneinfo/Asia/Tokyo"]
+    );
+    app.shows("zones", "midnight\n", "nine\n");
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! | `EXPORT a`, `CALL a`, `DATA a`, `WEAK a`, `COPIED a`, `NOHASH` | symbols |
 //! | `VERNEED file V1 V2?`, `VERDEF base V1` | versions |
 //! | `ABINOTE os a b c`, `ISA n`, `BUILDID words`, `DLOPEN text`, `PACKAGE text` | notes |
+//! | `TEXT a b` | whole texts among the constants |
 //! | `GLIBC 2.41-1 Debian dir…` | what tells a loader's version and directories |
 //! | `NODYNAMIC`, `EMPTYDYNAMIC`, `NOLOAD`, `EXECSTACK`, `CUT n`, `PATCH offset byte…` | damage |
 
@@ -126,6 +127,14 @@ fn symbols(elf: &mut Elf, key: &str, values: &[&str]) -> bool {
 
 fn notes(elf: &mut Elf, key: &str, values: &[&str]) -> bool {
     let words = || values.iter().map(|v| number(v) as u32).collect::<Vec<_>>();
+    if key == "TEXT" {
+        elf.constants.push(0);
+        for value in values {
+            elf.constants.extend(unescape(value));
+            elf.constants.push(0);
+        }
+        return true;
+    }
     if key == "GLIBC" {
         elf.constants = glibc_constants(values);
         elf.symbols.defs.extend([b"ld.so".to_vec(), b"GLIBC_PRIVATE".to_vec()]);

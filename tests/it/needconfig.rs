@@ -1,0 +1,219 @@
+//! Modules that configuration names, and data that texts of a program name: what
+//! of a small root comes along.
+
+use crate::cli::Bench;
+use crate::needrules::check;
+
+/// A program that loads a library, which has files.
+fn world(soname: &str, files: &str) -> String {
+    format!("/app: PROG; NEEDED {soname}\nLIB/{soname}: SONAME {soname}\n{files}")
+}
+
+#[test]
+fn a_configuration_brings_the_modules_that_it_names() {
+    for (soname, files, expected) in [
+        (
+            "libvulkan.so.1",
+            "/usr/share/vulkan/icd.d/a.json \"{\\x22ICD\\x22:{\\x22library_path\\x22:\\x22libvk.so.1\\x22}}\"
+             /etc/vulkan/icd.d/b.json \"{\\x22ICD\\x22:{\\x22library_path\\x22:\\x22../drivers/b.so\\x22}}\"
+             LIB/libvk.so.1: SONAME libvk.so.1
+             LIB/libvk_other.so: SONAME libvk_other.so
+             /etc/vulkan/drivers/b.so: SONAME b.so",
+            "vulkan Suggest: libvk.so.1 /etc/vulkan/icd.d/../drivers/b.so \
+             /usr/share/vulkan/icd.d/a.json /etc/vulkan/icd.d/b.json",
+        ),
+        (
+            "libOpenCL.so.1",
+            "/etc/OpenCL/vendors/p.icd \"libpocl.so.2.10.0\\n\"
+             /opt/libpocl.so.2.10.0: SONAME libpocl.so.2
+             LIB/libpocl.so.2.10.0: SONAME libpocl.so.2",
+            "opencl Suggest: libpocl.so.2.10.0 /etc/OpenCL/vendors/p.icd",
+        ),
+        (
+            "libodbc.so.2",
+            "/etc/odbcinst.ini \"[Pg]\\nDriver\\s=\\spg.so\\n[My]\\nDriver=/opt/my.so\\n\"
+             LIB/odbc/pg.so: NEEDED libno.so
+             LIB/odbc/other.so: NEEDED libno.so
+             /opt/my.so: SONAME my.so",
+            "odbc Suggest: odbc/pg.so /opt/my.so /etc/odbcinst.ini",
+        ),
+        (
+            "libgdk_pixbuf-2.0.so.0",
+            "LIB/gdk-pixbuf-2.0/2.10.0/loaders.cache \"#\\n\\x22/opt/svg.so\\x22\\n\\x22svg\\x22\\s1\\n\"
+             /opt/svg.so: SONAME svg.so
+             /usr/share/mime/mime.cache \"x\"",
+            "mime Collect: /usr/share/mime/mime.cache
+             pixbuf Suggest: /opt/svg.so gdk-pixbuf-2.0/2.10.0/loaders.cache",
+        ),
+        (
+            "libpam.so.0",
+            "/etc/pam.d/app \"@include\\scommon\\nauth\\srequired\\spam_a.so\\n-auth\\soptional\\spam_no.so\\n\"
+             /etc/pam.d/app-l \"auth\\ssubstack\\sapp\\n\"
+             /etc/pam.d/apple \"auth\\srequired\\spam_c.so\\n\"
+             /etc/pam.d/common \"@include\\sapp\\nauth\\s[a=1\\sb=2]\\spam_b.so\\n\"
+             LIB/security/pam_a.so: SONAME a
+             LIB/security/pam_b.so: SONAME b
+             LIB/security/pam_c.so: SONAME c",
+            "pam Suggest: security/pam_b.so security/pam_a.so /etc/pam.d/app /etc/pam.d/common /etc/pam.d/app-l",
+        ),
+        (
+            "libssl.so.3",
+            "/etc/ssl/openssl.cnf \"openssl_conf=i\\n.include\\s/etc/ssl/x\\n.include\\s/etc/ssl/openssl.cnf\\n[i]\\nproviders=l\\n\"
+             /etc/ssl/x/a.cnf \"[l]\\nlegacy=s\\n\"
+             /etc/ssl/x/b.cnf \"[s]\\nactivate=1\\n\"
+             LIB/ossl-modules/legacy.so: SONAME l
+             LIB/ossl-modules/other.so: SONAME o",
+            "openssl Collect: /etc/ssl/openssl.cnf ossl-modules/legacy.so /etc/ssl/x/a.cnf /etc/ssl/x/b.cnf",
+        ),
+    ] {
+        check("2.36", &world(soname, files), expected);
+    }
+}
+
+#[test]
+fn services_are_taken_on_request() {
+    let files = "/etc/nsswitch.conf \"passwd:\\sfiles\\ssystemd\\ssss\\nhosts:\\sfiles\\sdns\\n\"
+        LIB/libnss_sss.so.2: SONAME libnss_sss.so.2
+        LIB/libnss_systemd.so.2: SONAME libnss_systemd.so.2";
+    let app = "/app: PROG; CALL getpwnam";
+    let users = "users Collect: /etc/passwd /etc/group";
+    let sss = "nss-modules Suggest: libnss_sss.so.2 /etc/nsswitch.conf";
+    check("2.36", &format!("{app}\n{files}"), &format!("{users}\n{sss}"));
+    // Nobody is reminded of daemons of a machine.
+    let local = files.replace("\\ssss", "");
+    check("2.36", &format!("{app}\n{local}"), users);
+}
+
+#[test]
+fn a_server_brings_the_modules_that_it_loads() {
+    let files = "/etc/nginx/nginx.conf \"include\\smodules-enabled/*.conf;\\nhttp\\s{\\n\\sinclude\\smime.types;\\n}\\n\"
+        /etc/nginx/mime.types \"types\\s{}\"
+        /etc/nginx/modules-enabled/1.conf -> /usr/share/nginx/modules-available/1.conf
+        /usr/share/nginx/modules-available/1.conf \"load_module\\smodules/a.so;\"
+        /usr/share/nginx/modules -> ../../lib/nginx/modules
+        /usr/lib/nginx/modules/a.so: SONAME a
+        /usr/lib/nginx/modules/b.so: SONAME b";
+    let app = "/app: PROG; CALL dlopen; TEXT /etc/nginx/nginx.conf";
+    let expected = "nginx Suggest: /usr/share/nginx/modules/a.so /etc/nginx/nginx.conf \
+        /etc/nginx/modules-enabled/1.conf /etc/nginx/mime.types /etc/nginx /usr/share/nginx/modules-available";
+    check("2.36", &format!("{app}\n{files}"), expected);
+    check("2.36", &format!("/app: PROG; CALL dlopen\n{files}"), "");
+}
+
+/// The warnings of a run, each with its file and line.
+fn warnings(world: &str, rule: &str) -> String {
+    let said = Bench::of(world).says(&["--needs", "off", "--with", rule, "--dry-run", "/app", "dist"]);
+    assert!(said.contains("-- 0\n"), "{said}");
+    let lines = said.lines().filter(|line| line.contains("warning: "));
+    lines.map(|line| line.split("warning: ").nth(1).unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_is_malformed_is_named_and_the_rest_goes_on() {
+    let lib = "/lib/x86_64-linux-gnu";
+    for (soname, rule, files, expected) in [
+        (
+            "libvulkan.so.1",
+            "vulkan",
+            "/etc/vulkan/icd.d/a.json \"{\\n\\s\\x22ICD\\x22:\\n}\"
+             /etc/vulkan/icd.d/b.json \"{\\x22ICD\\x22:{\\x22library_path\\x22:\\x22libvk.so.1\\x22}}\"
+             /etc/vulkan/icd.d/c.json |
+             LIB/libvk.so.1: SONAME libvk.so.1",
+            "/etc/vulkan/icd.d/c.json: it is no regular file\n/etc/vulkan/icd.d/a.json:3: it is no JSON",
+        ),
+        (
+            "libodbc.so.2",
+            "odbc",
+            "/etc/odbcinst.ini \"[a]\\nDriver=no.so\\nword\\nDriver=a.so\\n\"\nLIB/odbc/a.so: SONAME a",
+            "/etc/odbcinst.ini:2: the root has no no.so, which it names\n\
+             /etc/odbcinst.ini:3: neither a [section] nor KEY = VALUE",
+        ),
+        (
+            "libpam.so.0",
+            "pam",
+            "/etc/pam.d/app \"author\\sx\\sy\\n@include\\sno\\nauth\\srequired\\sa.so\\n\"\nLIB/security/a.so: SONAME a",
+            "/etc/pam.d/app:2: it includes no, which is not there\n\
+             /etc/pam.d/app:1: it starts with no type of PAM",
+        ),
+    ] {
+        let world = world(soname, files).replace("LIB/", &format!("{lib}/"));
+        assert_eq!(warnings(&world, rule), expected, "{files}");
+    }
+}
+
+#[test]
+fn a_text_names_data() {
+    let gconv = "LIB/gconv/gconv-modules \"alias\\sSJIS//\\sMS_KANJI//\\nmodule\\sMS_KANJI//\\sINTERNAL\\sSJIS\\s1\\nmodule\\sEUC-JP//\\sINTERNAL\\sEUC-JP\\s1\\n\"
+        LIB/gconv/SJIS.so: SONAME s
+        LIB/gconv/EUC-JP.so: SONAME e";
+    let all = "gconv-all Suggest: gconv";
+    for (app, files, expected) in [
+        (
+            "CALL localtime; TEXT Europe/Berlin Europe/Nowhere Cuba",
+            "/usr/share/zoneinfo/Europe/Berlin \"TZif2\"\n/usr/share/zoneinfo/Cuba \"TZif2\"",
+            "zones Collect: /usr/share/zoneinfo/Europe/Berlin\ntz Suggest: /usr/share/zoneinfo",
+        ),
+        // Without tzset it may mean anything.
+        ("TEXT Europe/Berlin", "/usr/share/zoneinfo/Europe/Berlin \"TZif2\"", ""),
+        (
+            "CALL setlocale; TEXT de_DE.UTF-8 fr_FR.UTF-8",
+            "/usr/lib/locale/de_DE.utf8/LC_CTYPE \"x\"\n/usr/lib/locale/C.utf8/LC_CTYPE \"x\"",
+            "utf8 Collect: /usr/lib/locale/C.utf8 paste\nlocales Collect: /usr/lib/locale/de_DE.utf8",
+        ),
+        (
+            "CALL iconv_open; TEXT sjis//TRANSLIT UTF-8",
+            gconv,
+            &format!("charsets Collect: gconv/SJIS.so gconv/gconv-modules\n{all}"),
+        ),
+        ("CALL iconv_open; TEXT an\\sEUC-JP", gconv, all),
+        (
+            "CALL execve; TEXT /usr/bin/tool /usr/bin/none /etc",
+            "/usr/bin/tool: PROG\nmode /usr/bin/tool 755\n/etc/x \"x\"",
+            "exec Suggest: /usr/bin/tool",
+        ),
+    ] {
+        check("2.36", &format!("/app: PROG; {app}\n{files}"), expected);
+    }
+}
+
+/// Who holds many names holds a table.
+#[test]
+fn a_table_names_nothing() {
+    let zones = (0..9).map(|n| format!("Area/Z{n}")).collect::<Vec<_>>();
+    let files =
+        zones.iter().map(|zone| format!("/usr/share/zoneinfo/{zone} \"TZif2\"\n")).collect::<String>();
+    let app = |n: usize| format!("/app: PROG; CALL tzset; TEXT {}\n{files}", zones[..n].join(" "));
+    check("2.36", &app(9), "tz Suggest: /usr/share/zoneinfo");
+    let two = "zones Collect: /usr/share/zoneinfo/Area/Z0 /usr/share/zoneinfo/Area/Z1\n\
+        tz Suggest: /usr/share/zoneinfo";
+    check("2.36", &app(2), two);
+}
+
+#[test]
+fn what_is_opened_by_a_name_is_named() {
+    let files = "LIB/libk.so: SONAME libk.so; CALL dlopen; TEXT LIBk/plug:/usr/lib/k/x /usr/bin /opt/one.so libtwo.so libno.so libk.so %s.so
+        LIBk/plug/a.so: SONAME a
+        /usr/lib/k/x/readme \"x\"
+        /usr/bin/b.so: SONAME b
+        /opt/one.so: SONAME one
+        LIB/libtwo.so: SONAME libtwo.so"
+        .replace("LIBk", "/usr/lib/k");
+    let files = files.as_str();
+    let all = "dlopen-path Collect: /opt/one.so
+        dlopen-dir Suggest: /usr/lib/k/plug
+        dlopen-name Suggest: libtwo.so";
+    check("2.36", &format!("/app: PROG; NEEDED libk.so\n{files}"), all);
+    // What is in the process already is not opened.
+    check(
+        "2.36",
+        &format!("/app: PROG; NEEDED libk.so libtwo.so /opt/one.so\n{files}"),
+        "dlopen-dir Suggest: /usr/lib/k/plug",
+    );
+    // Only who opens libraries means them.
+    check("2.36", &format!("/app: PROG; NEEDED libk.so\n{}", files.replace("; CALL dlopen", "")), "");
+    // A rule has taken what lies there.
+    let sasl = "/app: PROG; NEEDED libsasl2.so.2
+        LIB/libsasl2.so.2: SONAME libsasl2.so.2; CALL dlopen; TEXT /lib/x86_64-linux-gnu/sasl2
+        LIB/sasl2/libplain.so: SONAME p";
+    check("2.36", sasl, "sasl2 Collect: sasl2/libplain.so");
+}
