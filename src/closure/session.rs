@@ -4,7 +4,7 @@
 
 use std::cell::LazyCell;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::{Elsewhere, File, Files, Found, Runtime, scout};
 use crate::intern::{Map, Marks, Name, Names};
 use crate::loader::{Cpu, Dir, Launch, hwcaps};
 use crate::path::basename;
-use crate::root::{DirId, FileId, Links, Root, dir, resolve_dir};
+use crate::root::{DirId, FileId, Links, OpenFile, Opened, Root, dir, resolve_dir};
 
 /// What every program of a run is started with.
 #[derive(Debug, Clone, Default)]
@@ -128,6 +128,8 @@ pub struct Session<'a> {
     pub(super) files: &'a Files,
     pub(super) names: Names,
     pub(super) cwd: DirId,
+    /// Files of the host that were looked at, outside the root.
+    hosts: Map<FileId, PathBuf>,
     spots: Map<Box<[u8]>, u32>,
     spot_table: Vec<Spot>,
     seen: Map<(u32, Name), Seen>,
@@ -169,6 +171,7 @@ impl<'a> Session<'a> {
             files,
             names: Names::default(),
             cwd,
+            hosts: Map::default(),
             spots: Map::default(),
             spot_table: Vec::new(),
             seen: Map::default(),
@@ -225,8 +228,21 @@ impl<'a> Session<'a> {
     }
 
     /// A file of the host, outside the root.
-    pub fn look_at_host(&self, path: &Path) -> io::Result<Arc<File>> {
-        self.files.look(&dir::open_host_file(path)?)
+    pub fn look_at_host(&mut self, path: &Path) -> io::Result<Arc<File>> {
+        let file = self.files.look(&dir::open_host_file(path)?)?;
+        self.hosts.insert(file.stat.id, path.to_owned());
+        Ok(file)
+    }
+
+    /// The bytes of what was found: of the host's own file, if it came from there.
+    pub fn open(&self, found: &Found) -> io::Result<OpenFile> {
+        if let Some(path) = self.hosts.get(&found.file.stat.id) {
+            return dir::open_host_file(path);
+        }
+        match self.root.open(found.dir, &found.name)? {
+            Opened::File(open) => Ok(open),
+            Opened::Dir(_) | Opened::Link(_) | Opened::Special(_) => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
     /// Whether another processor level could load something else for the program

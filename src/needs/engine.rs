@@ -17,7 +17,7 @@ use crate::intern::Map;
 use crate::job::{CaCerts, DlopenLevel, NeedsMode, NeedsTask};
 use crate::loader::Family;
 use crate::path::{ImagePath, dirname};
-use crate::root::{DirId, FileId, Opened, Root, resolve_dir};
+use crate::root::{DirId, FileId, Root, resolve_dir};
 
 /// glibc's own parts and the runtimes of compilers import what the rules look
 /// for, and use it on behalf of others only.
@@ -222,7 +222,7 @@ impl Engine {
             return calls.contains(&name);
         }
         // What cannot be read sets nothing off: the copy will tell.
-        let calls = calls_of(scene.session.root, &object.found).unwrap_or_default();
+        let calls = calls_of(scene.session, &object.found).unwrap_or_default();
         let is_called = calls.contains(&name);
         self.calls.insert(id, calls);
         is_called
@@ -343,8 +343,8 @@ fn imported(name: &str, object: &Object) -> Vec<u8> {
 }
 
 /// The functions of the rules that a file imports.
-fn calls_of(root: &dyn Root, found: &Found) -> io::Result<Vec<&'static str>> {
-    let Opened::File(open) = root.open(found.dir, &found.name)? else { return Ok(Vec::new()) };
+fn calls_of(session: &Session<'_>, found: &Found) -> io::Result<Vec<&'static str>> {
+    let open = session.open(found)?;
     let triggers = rules::all().iter().flat_map(|rule| &rule.triggers);
     let known = triggers.filter_map(|trigger| match trigger {
         Trigger::Calls(name) | Trigger::AnyCalls(name) => Some(*name),
@@ -359,12 +359,12 @@ fn calls_of(root: &dyn Root, found: &Found) -> io::Result<Vec<&'static str>> {
 /// Whether the program's constants hold one of the rule's texts.
 fn holds_text(scene: &Scene<'_, '_>, rule: &Rule) -> bool {
     let found = &scene.closure.objects[0].found;
-    constants(scene.session.root, found, |bytes| holds_word(bytes, &rule.texts))
+    constants(scene.session, found, |bytes| holds_word(bytes, &rule.texts))
 }
 
 /// Shows the parts of a file that hold no code, until one is what was looked for.
-pub(super) fn constants(root: &dyn Root, found: &Found, mut is_it: impl FnMut(&[u8]) -> bool) -> bool {
-    let Ok(Opened::File(open)) = root.open(found.dir, &found.name) else { return false };
+pub(super) fn constants(session: &Session<'_>, found: &Found, mut is_it: impl FnMut(&[u8]) -> bool) -> bool {
+    let Ok(open) = session.open(found) else { return false };
     let loads = elf::loads(&open).unwrap_or_default();
     // Before binutils 2.31 one segment held code and constants.
     let is_mixed = loads.iter().filter(|load| !load.executable).count() < 2;

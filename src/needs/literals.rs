@@ -10,9 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::engine::{self, Scene};
 use super::rules::Literal;
 use super::{Want, locale, look, places, tz};
-use crate::closure::{Found, Seen};
+use crate::closure::{Found, Seen, Session};
 use crate::elf::Kind;
-use crate::root::Root;
 
 /// What each text stands for.
 pub(super) type Named = Vec<(Vec<u8>, Vec<Want>)>;
@@ -24,9 +23,13 @@ const MOST: usize = 8;
 const LONG: usize = 128;
 
 /// Whole texts among the constants of a file, up to NUL.
-pub(super) fn texts(root: &dyn Root, found: &Found, is_one: impl Fn(&[u8]) -> bool) -> BTreeSet<Vec<u8>> {
+pub(super) fn texts(
+    session: &Session<'_>,
+    found: &Found,
+    is_one: impl Fn(&[u8]) -> bool,
+) -> BTreeSet<Vec<u8>> {
     let mut texts = BTreeSet::new();
-    engine::constants(root, found, |bytes| {
+    engine::constants(session, found, |bytes| {
         let kept = bytes.split(|&b| b == 0).filter(|text| !text.is_empty() && is_one(text));
         texts.extend(kept.map(<[u8]>::to_vec));
         false
@@ -47,7 +50,7 @@ pub(super) fn wanted(scene: &mut Scene<'_, '_>, loader: &[u8], literal: Literal)
 
 fn of_program(scene: &Scene<'_, '_>, is_one: impl Fn(&[u8]) -> bool) -> BTreeSet<Vec<u8>> {
     let found = &scene.closure.objects[0].found;
-    texts(scene.session.root, found, |text| text.len() < LONG && is_one(text))
+    texts(scene.session, found, |text| text.len() < LONG && is_one(text))
 }
 
 /// `Europe/Berlin`. A word alone may be anything: `Cuba`, `EST`, `Navajo`.
@@ -120,10 +123,11 @@ fn charsets(scene: &mut Scene<'_, '_>, loader: &[u8]) -> Named {
 /// It has a digit or a hyphen, as few other words have.
 fn is_charset(text: &[u8]) -> bool {
     const WORDS: [&[u8]; 4] = [b"SJIS", b"GBK", b"UHC", b"JOHAB"];
-    let is_letter = |b: &u8| b.is_ascii_alphanumeric() || b"-_/.:".contains(b);
-    let is_marked =
-        text.iter().any(u8::is_ascii_alphabetic) && text.iter().any(|b| b"-_0123456789".contains(b));
-    text.len() > 2 && text.iter().all(is_letter) && (is_marked || WORDS.contains(&text))
+    let text = &plain(text)[..];
+    let has = |is_it: fn(&u8) -> bool| text.iter().any(is_it);
+    let is_name = text.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(b));
+    let is_marked = has(u8::is_ascii_alphabetic) && has(|b| b.is_ascii_digit() || b"-_".contains(b));
+    text.len() > 2 && is_name && (is_marked || WORDS.contains(&text))
 }
 
 /// `gconv-modules` (iconvconfig(8)): sets, other names of them, and their modules.
@@ -198,7 +202,7 @@ mod tests {
             ("a_B", false, true),
             ("de_de", false, true),
             ("GB18030", false, true),
-            ("SJIS", false, true),
+            ("sjis//TRANSLIT", false, true),
             ("GREEK", false, false),
             ("866", false, false),
             ("an error-text", false, false),

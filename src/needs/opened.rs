@@ -73,7 +73,7 @@ pub(super) fn of_object(
     object: &Object,
     covered: &BTreeSet<Vec<u8>>,
 ) -> Vec<Need> {
-    let texts = literals::texts(scene.session.root, &object.found, is_of_interest);
+    let texts = literals::texts(scene.session, &object.found, is_of_interest);
     let facts = object.found.facts();
     let is_searched = |text: &[u8]| [facts.rpath(), facts.runpath()].contains(&Some(text));
     let texts = texts.iter().filter(|text| !is_searched(text));

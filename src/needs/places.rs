@@ -109,7 +109,7 @@ impl Places<'_> {
         let Some(file) = &self.cause.file else { return Vec::new() };
         let patterns: Vec<Vec<u8>> = patterns.iter().filter_map(|pattern| self.versioned(pattern)).collect();
         let mut held = BTreeSet::new();
-        engine::constants(root, file, |bytes| {
+        engine::constants(scene.session, file, |bytes| {
             let fits = |path: &&[u8]| patterns.iter().any(|pattern| matches(pattern, path));
             held.extend(paths_in(bytes).filter(fits).map(<[u8]>::to_vec));
             false

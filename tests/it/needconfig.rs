@@ -63,7 +63,8 @@ fn a_configuration_brings_the_modules_that_it_names() {
              /etc/ssl/x/b.cnf \"[s]\\nactivate=1\\n\"
              LIB/ossl-modules/legacy.so: SONAME l
              LIB/ossl-modules/other.so: SONAME o",
-            "openssl Collect: /etc/ssl/openssl.cnf ossl-modules/legacy.so /etc/ssl/x/a.cnf /etc/ssl/x/b.cnf",
+            "tls Collect: no-data
+             openssl Collect: /etc/ssl/openssl.cnf ossl-modules/legacy.so /etc/ssl/x/a.cnf /etc/ssl/x/b.cnf",
         ),
     ] {
         check("2.36", &world(soname, files), expected);
