@@ -119,7 +119,7 @@ fn a_library_brings_its_own() {
             "mariadb Collect: libmariadb3/plugin/caching_sha2_password.so libmariadb3/plugin/dialog.so",
         ),
         ("libtirpc.so.3", "/etc/netconfig", "tirpc Collect: /etc/netconfig"),
-        ("libldap-2.5.so.0", "/etc/ldap/ldap.conf", ""),
+        ("libldap-2.5.so.0", "/etc/ldap/ldap.conf", "ldap Collect: /etc/ldap/ldap.conf"),
         ("libldap.so.2", "/etc/openldap/ldap.conf", "ldap Collect: /etc/openldap/ldap.conf"),
         (
             "libmagic.so.1",
