@@ -4,13 +4,31 @@
 #
 #     tests/make-roots.sh /tmp/roots arm64 s390x i386 trixie-amd64 bullseye-amd64
 #
-# Packages are unpacked and nothing of them is run, so there is no ld.so.cache.
+# needs-amd64 holds the programs that are shown to need more than they load; its
+# packages are configured, which takes some minutes. needs-large-amd64 has drivers
+# of graphics and the like, for a test that runs only where this root is given.
+#
+# Packages are unpacked and nothing of the others is run, so there is no ld.so.cache.
 # Where this machine cannot run the root's programs, a static qemu stands at its
 # top. What is there already is kept. On stdout: what DEPCOLLECT_ROOTS wants.
 # Needs root, mmdebstrap, and qemu-user-static for machines that are not x86.
 set -euo pipefail
 
 packages=libc6,libc-bin,coreutils,bash,git,python3-minimal
+
+# Interpreters, then programs by the rules that they show.
+needs=python3,libpython3.11,perl,ruby,php-cli,php-mbstring,php-xml,php-sqlite3,nodejs
+needs+=,default-jre-headless,lua5.4,lua5.3,lua-cjson,lua-lpeg,tcl,gawk,mawk
+needs+=,openssl,ca-certificates,curl,gnutls-bin,libnss3-tools,krb5-user,ldap-utils,libldap-common
+needs+=,sasl2-bin,libsasl2-modules,pamtester,openssh-client,git
+needs+=,libmariadb3,postgresql-client,unixodbc,odbcinst,odbc-postgresql
+needs+=,libglib2.0-bin,glib-networking,gsettings-desktop-schemas,libgdk-pixbuf2.0-bin,librsvg2-common
+needs+=,fontconfig,fonts-dejavu-core,ghostscript,imagemagick-6.q16,gstreamer1.0-tools,gstreamer1.0-plugins-base
+needs+=,alsa-utils,file,hunspell,hunspell-en-us,iptables,ncurses-bin,nginx-light,libnginx-mod-stream
+needs+=,netbase,pciutils,proj-bin,rpcbind,shared-mime-info,tzdata
+
+large=vulkan-tools,mesa-vulkan-drivers,libegl1,libegl-mesa0,libgl1-mesa-dri,clinfo,pocl-opencl-icd
+large+=,openmpi-bin,libqt5gui5,libqt5sql5-sqlite,libqt5network5
 
 usage() {
     sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//p}' "$0" >&2
@@ -35,8 +53,12 @@ qemu_of() {
 }
 
 make_root() {
-    local dir=$1 name=$2 suite=bookworm arch=$2 qemu part
-    case $name in *-*) suite=${name%-*} arch=${name##*-} ;; esac
+    local dir=$1 name=$2 suite=bookworm arch=${2##*-} variant=extract include=$packages qemu part
+    case $name in
+    needs-large-*) include=$large ;;
+    needs-*) variant=minbase include=$needs ;;
+    *-*) suite=${name%-*} ;;
+    esac
     part=$dir/.$name.part
     rm -rf "$part"
     qemu=$(qemu_of "$arch")
@@ -44,7 +66,8 @@ make_root() {
         echo "make-roots: $name: there is no qemu-$qemu-static (package qemu-user-static)" >&2
         return 1
     fi
-    if ! mmdebstrap --quiet --variant=extract --architectures="$arch" --include="$packages" \
+    if ! mmdebstrap --quiet --variant="$variant" --architectures="$arch" --include="$include" \
+        --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
         "$suite" "$part" "deb $mirror $suite main" >"$dir/.$name.log" 2>&1; then
         echo "make-roots: $name: mmdebstrap failed:" >&2
         tail -n 20 "$dir/.$name.log" >&2

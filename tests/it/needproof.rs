@@ -12,7 +12,9 @@ use std::process::Command;
 use crate::need;
 use crate::starts::start_in;
 
+mod built;
 mod interpreters;
+mod packages;
 
 /// One program, started twice.
 pub struct Proof {

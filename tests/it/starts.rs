@@ -74,6 +74,7 @@ pub fn start_in(root: &Path, program: &Path, args: &[&str]) -> Output {
         .args(args)
         .env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("HOME", "/")
         .stdin(Stdio::null())
         .output()
         .expect("timeout, unshare, mount and chroot")
