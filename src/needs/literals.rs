@@ -81,11 +81,15 @@ fn is_locale(text: &[u8]) -> bool {
         && text[end..].iter().all(|b| b.is_ascii_alphanumeric() || b".@-".contains(b))
 }
 
+/// What starts a container makes these.
+const GIVEN: [&[u8]; 4] = [b"/dev/", b"/etc/", b"/proc/", b"/sys/"];
+
 /// Programs by their whole path, without the loader.
 fn programs(scene: &mut Scene<'_, '_>) -> Named {
     let own = scene.closure.objects[0].found.file.stat.id;
     let is_path = |text: &[u8]| {
-        text.starts_with(b"/") && text.iter().all(|b| b.is_ascii_graphic() && !b"%*:;,".contains(b))
+        let is_plain = text.iter().all(|b| b.is_ascii_graphic() && !b"%*:;,".contains(b));
+        text.starts_with(b"/") && is_plain && !GIVEN.iter().any(|top| text.starts_with(top))
     };
     let paths = of_program(scene, is_path);
     let is_program = |path: &Vec<u8>| match scene.session.look(b"", path) {

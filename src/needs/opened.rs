@@ -86,7 +86,9 @@ pub(super) fn of_object(
     let path = need(PATH, object, paths.collect());
     let names = names.into_iter().filter_map(|name| of_name(scene, loader, object, name));
     let name = need(NAME, object, names.collect());
-    let dirs = others.into_iter().filter_map(|dir| of_dir(scene, loader, object, dir, covered));
+    // `/usr/bin/../lib/plugins` is `/usr/lib/plugins` once more.
+    let mut met = BTreeSet::new();
+    let dirs = others.into_iter().filter_map(|dir| of_dir(scene, loader, object, dir, covered, &mut met));
     let dir = need(DIR, object, dirs.collect());
     [path, dir, name].into_iter().flatten().collect()
 }
@@ -142,9 +144,13 @@ fn of_dir(
     object: &Object,
     dir: &[u8],
     covered: &BTreeSet<Vec<u8>>,
+    met: &mut BTreeSet<DirId>,
 ) -> Option<Named> {
     let root = scene.session.root;
     let (id, _) = resolve_dir(root, DirId::TOP, dir).ok()?;
+    if !met.insert(id) {
+        return None;
+    }
     let real = root.real_path(id);
     let (_, system) = scene.session.loader(loader)?.system_dirs(root);
     let is_real = |dir: &[u8]| resolve_dir(root, DirId::TOP, dir).is_ok_and(|(dir, _)| dir == id);
