@@ -17,6 +17,12 @@ mod parse;
 /// No configuration that somebody wrote has more files.
 const MOST_FILES: usize = 500;
 
+/// Nor does one name more modules: a search for each takes its time.
+const MOST_MODULES: usize = 1000;
+
+/// So many lines are named that are wrong; of the others there is a count.
+const MOST_FAULTS: usize = 8;
+
 /// How the files of one format are read.
 struct Grammar {
     /// What a line includes: patterns, relative to the directory of the first file.
@@ -78,7 +84,7 @@ pub(super) fn wanted(scene: &mut Scene<'_, '_>, loader: &[u8], format: Format, t
     tops.iter().for_each(|top| reading.file(top, dirname(top).unwrap_or_default()));
     let Reading { files, lines, findings, .. } = reading;
     let mut wanted = Wanted { wants: Vec::new(), findings };
-    for Said { line, what } in (grammar.names)(&lines) {
+    for Said { line, what } in (grammar.names)(&lines).into_iter().take(MOST_MODULES) {
         let Line { file, number, .. } = lines[line];
         let file = &files[file][..];
         let found = |scene: &mut _, name: &[u8]| module(scene, loader, grammar.dirs, file, name);
@@ -90,6 +96,13 @@ pub(super) fn wanted(scene: &mut Scene<'_, '_>, loader: &[u8], format: Format, t
             },
             What::Fault(cause) => wanted.findings.push(fault(file, number, cause)),
         }
+    }
+    let more = wanted.findings.len().saturating_sub(MOST_FAULTS);
+    wanted.findings.truncate(MOST_FAULTS);
+    if let (Some(top), 1..) = (tops.first(), more) {
+        wanted
+            .findings
+            .push(finding(top.clone(), format!("{more} more lines are as wrong, or name what is not there")));
     }
     // Without modules it names none to anybody.
     if !wanted.wants.is_empty() {

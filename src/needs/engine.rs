@@ -185,7 +185,8 @@ impl Engine {
         let is_given = rule.instead.is_some_and(|option| self.given.contains(&option));
         let is_on = self.task.mode != NeedsMode::Off || named(&self.task.with);
         let is_silent = rule.on_request && !named(&self.task.with);
-        is_on && !named(&self.task.without) && !is_given && !is_silent
+        let is_outdone = rule.unless.is_some_and(|other| is_listed(&self.task.with, other));
+        is_on && !named(&self.task.without) && !is_given && !is_silent && !is_outdone
     }
 
     fn action(&self, rule: &Rule) -> Action {

@@ -24,6 +24,8 @@ pub struct Rule {
     pub except: Vec<&'static str>,
     /// What fails otherwise, verbatim.
     pub prevents: &'static str,
+    /// It does not count where this rule is asked for.
+    pub unless: Option<&'static str>,
     /// The option that does it better than `--with`.
     pub instead: Option<&'static str>,
 }
@@ -160,6 +162,7 @@ fn head(rest: &'static str) -> Option<Rule> {
         takes,
         except,
         prevents: "",
+        unless: None,
         instead: None,
     };
     Some(rule)
@@ -188,6 +191,7 @@ fn add(rule: &mut Rule, key: &str, rest: &'static str) -> Option<()> {
         "data" => rule.takes.push(Take::Data(data(rest)?)),
         "note" => rule.takes.push(Take::Note(rest)),
         "prevents" => rule.prevents = rest,
+        "unless" => rule.unless = Some(rest),
         "instead" => rule.instead = Some(rest),
         _ => return None,
     }
@@ -266,6 +270,7 @@ mod tests {
             assert!(!rule.prevents.is_empty(), "{id} says what fails without it");
             let options = ["--ca-certs", "--tz", "--user", "--nsswitch", "--locale"];
             assert!(rule.instead.is_none_or(|option| options.contains(&option)), "{id}");
+            assert!(rule.unless.is_none_or(|other| ids.contains(other)), "{id}");
             check_paths(rule);
         }
     }

@@ -2,7 +2,7 @@
 //! of a small root comes along.
 
 use crate::cli::Bench;
-use crate::needrules::check;
+use crate::needrules::{check, check_musl};
 
 /// A program that loads a library, which has files.
 fn world(soname: &str, files: &str) -> String {
@@ -86,6 +86,75 @@ fn services_are_taken_on_request() {
 }
 
 #[test]
+fn services_that_are_asked_for_are_those_of_the_root() {
+    let world = "no-loader
+        /lib64/ld-linux-x86-64.so.2: SONAME ld-linux-x86-64.so.2; GLIBC 2.31-1 Debian /lib/; EXPORT x
+        /app: PROG; CALL getaddrinfo
+        /etc/nsswitch.conf \"hosts:\\sfiles\\smdns\\n\"
+        /lib/libnss_mdns.so.2: SONAME libnss_mdns.so.2";
+    let say = |args: &[&str]| Bench::of(world).says(&[args, &["--dry-run", "/app", "dist"]].concat());
+    let made = say(&[]);
+    assert!(made.contains(" B  nsswitch, because of ") && !made.contains("/libnss_mdns.so.2 "), "{made}");
+    let asked = say(&["--with", "nss-modules"]);
+    assert!(asked.contains("/lib/libnss_mdns.so.2 ") && asked.contains("-- 0\n"), "{asked}");
+    assert!(asked.contains("/etc/nsswitch.conf ") && !asked.contains(" nsswitch, because of "), "{asked}");
+}
+
+/// musl has character sets, locales and name services built in.
+#[test]
+fn musl_needs_less() {
+    let world = "/app: PROG; NEEDED libpam.so.0; CALL iconv_open setlocale getpwnam getaddrinfo tzset; \\
+        TEXT Europe/Berlin de_DE.UTF-8 EUC-JP UTF-16
+        /usr/lib/libpam.so.0: SONAME libpam.so.0
+        /lib/security/pam_a.so: SONAME a
+        /etc/pam.d/app \"auth\\srequired\\spam_a.so\\n\"
+        /etc/nsswitch.conf \"passwd:\\ssss\\n\"
+        /usr/lib/libnss_sss.so.2: SONAME s
+        /usr/lib/gconv/gconv-modules \"module\\sEUC-JP//\\sINTERNAL\\sEUC-JP\\s1\\n\"
+        /usr/lib/gconv/EUC-JP.so: SONAME e
+        /usr/lib/locale/de_DE.utf8/LC_CTYPE \"x\"
+        /usr/share/zoneinfo/Europe/Berlin \"TZif2\""
+        .replace("\\\n        ", "");
+    check_musl(
+        &world,
+        "users Collect: /etc/passwd /etc/group
+         zones Collect: /usr/share/zoneinfo/Europe/Berlin
+         tz Suggest: /usr/share/zoneinfo
+         pam Suggest: /lib/security/pam_a.so /etc/pam.d/app",
+    );
+}
+
+/// What is linked for one function of many does not bring what the others need.
+#[test]
+fn who_merely_links_a_library_gets_no_half_of_a_system() {
+    let files = "LIB/libglib-2.0.so.0: SONAME libglib-2.0.so.0; CALL pthread_exit getpwnam iconv_open setlocale localtime mkstemp execve
+        LIB/libgio-2.0.so.0: SONAME libgio-2.0.so.0; CALL getaddrinfo dlopen g_settings_new; TEXT /lib/x86_64-linux-gnu/gio/modules
+        LIB/libkrb5.so.3: SONAME libkrb5.so.3; CALL getaddrinfo getservbyname getpwnam dlopen; TEXT /lib/x86_64-linux-gnu/krb5/plugins/preauth
+        LIB/libgcc_s.so.1: SONAME libgcc_s.so.1
+        LIB/gio/modules/libgiognutls.so: SONAME g
+        LIB/krb5/plugins/preauth/spake.so: SONAME s
+        LIB/gconv/UTF-16.so: SONAME u
+        /etc/krb5.conf \"x\"
+        /etc/services \"x\"
+        /usr/lib/locale/C.utf8/LC_CTYPE \"x\"
+        /usr/share/glib-2.0/schemas/gschemas.compiled \"x\"
+        /usr/share/zoneinfo/Europe/Berlin \"TZif2\"";
+    check(
+        "2.36",
+        &format!("/app: PROG; NEEDED libglib-2.0.so.0 libgio-2.0.so.0 libkrb5.so.3\n{files}"),
+        "gccs Collect: libgcc_s.so.1
+         tmp Collect: /tmp
+         gio Suggest: gio/modules
+         dlopen-dir Suggest: krb5/plugins/preauth",
+    );
+    check(
+        "2.36",
+        &format!("/app: PROG; NEEDED libkrb5.so.3\n{files}"),
+        "dlopen-dir Suggest: krb5/plugins/preauth",
+    );
+}
+
+#[test]
 fn a_server_brings_the_modules_that_it_loads() {
     let files = "/etc/nginx/nginx.conf \"include\\smodules-enabled/*.conf;\\nhttp\\s{\\n\\sinclude\\smime.types;\\n}\\n\"
         /etc/nginx/mime.types \"types\\s{}\"
@@ -140,6 +209,17 @@ fn what_is_malformed_is_named_and_the_rest_goes_on() {
         let world = world(soname, files).replace("LIB/", &format!("{lib}/"));
         assert_eq!(warnings(&world, rule), expected, "{files}");
     }
+}
+
+#[test]
+fn of_many_wrong_lines_there_is_a_count() {
+    let world = world("libodbc.so.2", &format!("/etc/odbcinst.ini \"{}\"", "word\\n".repeat(20)))
+        .replace("LIB/", "/lib/x86_64-linux-gnu/");
+    let said = warnings(&world, "odbc");
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines.len(), 9, "{said}");
+    assert_eq!(lines[7], "/etc/odbcinst.ini:8: neither a [section] nor KEY = VALUE");
+    assert_eq!(lines[8], "/etc/odbcinst.ini: 12 more lines are as wrong, or name what is not there");
 }
 
 #[test]

@@ -50,13 +50,20 @@ fn place_of(want: &Want) -> String {
     }
 }
 
+fn lines(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 #[track_caller]
 pub fn check(version: &str, world: &str, expected: &str) {
-    let lines = |text: &str| {
-        let lines = text.lines().map(|line| line.trim().to_owned());
-        lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
-    };
     let shown = show(&needs_of(&(loader(version) + &lines(world)), NeedsTask::default()));
+    assert_eq!(lines(&shown), lines(expected), "{world}");
+}
+
+#[track_caller]
+pub fn check_musl(world: &str, expected: &str) {
+    let shown = show(&needs_of(&format!("musl\n{}", lines(world)), NeedsTask::default()));
     assert_eq!(lines(&shown), lines(expected), "{world}");
 }
 
@@ -95,14 +102,7 @@ fn a_thread_that_is_ended_needs_libgcc_s_of_glibc_only() {
     );
     // What may be absent is asked for by whoever was built with threads in mind.
     check("2.36", &format!("/app: PROG; WEAK pthread_cancel\n{gcc}"), "");
-    let musl = World::parse("musl\n/app: PROG; CALL pthread_exit\n").to_mem();
-    let settings = Settings { cwd: b"/".to_vec(), ..Settings::default() };
-    let files = Files::default();
-    let mut session = Session::new(&musl, &files, &settings);
-    let program = open_program(&mut session, b"/app").unwrap();
-    let closure = close(&mut session, &program);
-    let needs = Engine::new(NeedsTask::default(), Vec::new()).unwrap().needs(&mut session, &closure, true);
-    assert_eq!(show(&needs), "");
+    check_musl("/app: PROG; CALL pthread_exit", "");
 }
 
 #[test]

@@ -3,11 +3,16 @@
 //! `openssl_conf` names a section, its `providers` a list, and each of the list a
 //! section again, which says whether it counts and where its module lies.
 
+use std::collections::BTreeSet;
+
 use super::{Line, Said, What};
 use crate::needs::config::parse::words;
 
 /// They need no module.
 const BUILT_IN: [&[u8]; 3] = [b"default", b"base", b"null"];
+
+/// What refers to sections is looked up in all others: no file has more than this.
+const MOST_ENTRIES: usize = 4000;
 
 /// `KEY = VALUE`, in its section.
 struct Entry<'l> {
@@ -28,12 +33,15 @@ pub(super) fn includes(line: &[u8]) -> Vec<Vec<u8>> {
 pub(super) fn names(lines: &[Line]) -> Vec<Said> {
     let mut said = Vec::new();
     let entries = entries(lines, &mut said);
-    for top in of(&entries, b"").filter(|entry| entry.key.ends_with(b"_conf")) {
-        for list in of(&entries, top.value).filter(|entry| matches!(entry.key, b"providers" | b"engines")) {
-            for one in of(&entries, list.value) {
-                let what: Vec<&Entry<'_>> = of(&entries, one.value).collect();
-                said.extend(if list.key == b"providers" { provider(one, &what) } else { engine(one, &what) });
-            }
+    let tops = of(&entries, b"").filter(|entry| entry.key.ends_with(b"_conf")).map(|entry| entry.value);
+    let lists = tops.collect::<BTreeSet<_>>().into_iter().flat_map(|top| of(&entries, top));
+    let lists = lists.filter(|list| matches!(list.key, b"providers" | b"engines"));
+    let lists = lists.map(|list| (list.key == b"providers", list.value));
+    // A section that is named twice is one list.
+    for (has_providers, list) in lists.collect::<BTreeSet<_>>() {
+        for one in of(&entries, list) {
+            let what: Vec<&Entry<'_>> = of(&entries, one.value).collect();
+            said.extend(if has_providers { provider(one, &what) } else { engine(one, &what) });
         }
     }
     said.sort_by_key(|said| said.line);
@@ -80,7 +88,7 @@ fn path(line: usize, value: &[u8]) -> Said {
 fn entries<'l>(lines: &'l [Line], said: &mut Vec<Said>) -> Vec<Entry<'l>> {
     let mut entries = Vec::new();
     let mut section: &[u8] = b"";
-    for (line, text) in words(lines, b"#") {
+    for (line, text) in words(lines, b"#").take(MOST_ENTRIES) {
         if text.starts_with(b".") {
             continue;
         }
