@@ -23,11 +23,16 @@ const MOST_MODULES: usize = 1000;
 /// So many lines are named that are wrong; of the others there is a count.
 const MOST_FAULTS: usize = 8;
 
+/// What a line includes: patterns, relative to the directory of the first file.
+type Includes = fn(&[u8]) -> Vec<Vec<u8>>;
+
+/// What the lines of all files say.
+type Names = fn(&[Line]) -> Vec<Said>;
+
 /// How the files of one format are read.
 struct Grammar {
-    /// What a line includes: patterns, relative to the directory of the first file.
-    includes: fn(&[u8]) -> Vec<Vec<u8>>,
-    names: fn(&[Line]) -> Vec<Said>,
+    includes: Includes,
+    names: Names,
     /// Where a name lies that is no whole path, before dlopen is asked for it.
     dirs: &'static [&'static str],
 }
@@ -59,7 +64,7 @@ enum What {
 }
 
 fn grammar(format: Format) -> Grammar {
-    let (includes, names, dirs): (fn(&[u8]) -> _, fn(&[Line]) -> _, &[&str]) = match format {
+    let (includes, names, dirs): (Includes, Names, &[&str]) = match format {
         Format::Icd => (parse::no_includes, parse::icd, &[]),
         Format::Names => (parse::no_includes, parse::names, &[]),
         Format::Nginx => (parse::nginx_includes, parse::nginx, &["/usr/share/nginx/", "/usr/lib/nginx/"]),
@@ -114,7 +119,7 @@ pub(super) fn wanted(scene: &mut Scene<'_, '_>, loader: &[u8], format: Format, t
 /// The files of a configuration in the order in which they are read, as one text.
 struct Reading<'r> {
     root: &'r dyn Root,
-    includes: fn(&[u8]) -> Vec<Vec<u8>>,
+    includes: Includes,
     files: Vec<Vec<u8>>,
     /// What was met, readable or not: nothing is included twice, and no loop goes round.
     met: BTreeSet<Vec<u8>>,
@@ -123,7 +128,7 @@ struct Reading<'r> {
 }
 
 impl<'r> Reading<'r> {
-    fn new(root: &'r dyn Root, includes: fn(&[u8]) -> Vec<Vec<u8>>) -> Reading<'r> {
+    fn new(root: &'r dyn Root, includes: Includes) -> Reading<'r> {
         let (files, met, lines, findings) = (Vec::new(), BTreeSet::new(), Vec::new(), Vec::new());
         Reading { root, includes, files, met, lines, findings }
     }
