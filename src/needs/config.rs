@@ -17,6 +17,9 @@ mod parse;
 /// No configuration that somebody wrote has more files.
 const MOST_FILES: usize = 500;
 
+/// All of its files together hold no more than this.
+const MOST_TEXT: usize = 1 << 20;
+
 /// Nor does one name more modules: a search for each takes its time.
 const MOST_MODULES: usize = 1000;
 
@@ -125,12 +128,14 @@ struct Reading<'r> {
     met: BTreeSet<Vec<u8>>,
     lines: Vec<Line>,
     findings: Vec<Finding>,
+    /// So much may still be read.
+    left: usize,
 }
 
 impl<'r> Reading<'r> {
     fn new(root: &'r dyn Root, includes: Includes) -> Reading<'r> {
         let (files, met, lines, findings) = (Vec::new(), BTreeSet::new(), Vec::new(), Vec::new());
-        Reading { root, includes, files, met, lines, findings }
+        Reading { root, includes, files, met, lines, findings, left: MOST_TEXT }
     }
 
     fn file(&mut self, path: &[u8], base: &[u8]) {
@@ -141,6 +146,10 @@ impl<'r> Reading<'r> {
             Ok(bytes) => bytes,
             Err(error) => return self.findings.push(finding(path.to_vec(), look::words(&error))),
         };
+        let Some(left) = self.left.checked_sub(bytes.len()) else {
+            return self.findings.push(finding(path.to_vec(), "with what was read before it is too large"));
+        };
+        self.left = left;
         let file = self.files.len();
         self.files.push(path.to_vec());
         for (number, text) in lines_of(&bytes) {

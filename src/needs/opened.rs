@@ -84,7 +84,10 @@ pub(super) fn of_object(
         libraries.into_iter().partition(|text| text.starts_with(b"/"));
     let paths = paths.into_iter().filter_map(|path| of_path(scene, object, path));
     let path = need(PATH, object, paths.collect());
-    let names = names.into_iter().filter_map(|name| of_name(scene, loader, object, name));
+    // Who has notes says there what its names mean.
+    let has_notes = !object.found.facts().dlopen_notes.is_empty();
+    let names = names.into_iter().filter(|_| !has_notes);
+    let names = names.filter_map(|name| of_name(scene, loader, object, name));
     let name = need(NAME, object, names.collect());
     // `/usr/bin/../lib/plugins` is `/usr/lib/plugins` once more.
     let mut met = BTreeSet::new();

@@ -154,6 +154,21 @@ fn who_merely_links_a_library_gets_no_half_of_a_system() {
     );
 }
 
+/// What sets a rule off may say little, and what it wants may not be for an image.
+#[test]
+fn some_rules_take_nothing_by_themselves() {
+    let bus = "/app: PROG; CALL dbus_bus_get\n/etc/machine-id \"x\"";
+    check("2.36", bus, "machine-id Suggest: suggest");
+    let hosts = "/app: PROG; CALL getaddrinfo\nLIB/libidn2.so.0: SONAME libidn2.so.0";
+    check("2.36", hosts, "");
+    let world = format!(
+        "no-loader\n/lib64/ld-linux-x86-64.so.2: SONAME ld-linux-x86-64.so.2; GLIBC 2.36-1 Debian /lib/; EXPORT x\n{}",
+        hosts.replace("LIB", "/lib")
+    );
+    let said = Bench::of(&world).says(&["--with", "idn", "--dry-run", "/app", "dist"]);
+    assert!(said.contains("idn, because of getaddrinfo in /app"), "{said}");
+}
+
 #[test]
 fn a_server_brings_the_modules_that_it_loads() {
     let files = "/etc/nginx/nginx.conf \"include\\smodules-enabled/*.conf;\\nhttp\\s{\\n\\sinclude\\smime.types;\\n}\\n\"
@@ -292,6 +307,9 @@ fn what_is_opened_by_a_name_is_named() {
     );
     // Only who opens libraries means them.
     check("2.36", &format!("/app: PROG; NEEDED libk.so\n{}", files.replace("; CALL dlopen", "")), "");
+    // A note says more.
+    let noted = "/app: PROG; CALL dlopen; TEXT libtwo.so; DLOPEN [{\"soname\":[\"libtwo.so\"],\"priority\":\"suggested\"}]";
+    check("2.36", &format!("{noted}\nLIB/libtwo.so: SONAME libtwo.so"), "dlopen Suggest: libtwo.so");
     // A rule has taken what lies there.
     let sasl = "/app: PROG; NEEDED libsasl2.so.2
         LIB/libsasl2.so.2: SONAME libsasl2.so.2; CALL dlopen; TEXT /lib/x86_64-linux-gnu/sasl2

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use super::{Proof, root};
 use crate::need;
@@ -218,4 +219,22 @@ fn other_releases() {
         let said = proof.said(&root, temp.path(), &["--needs", "auto", "--without=nss"]);
         assert!(said.contains("cannot find name for user ID 65534"), "{said}");
     }
+}
+
+/// libsystemd of Debian 13 says what it opens: zstd is recommended, lzma suggested.
+#[test]
+fn a_note_of_a_package_is_followed() {
+    let Some(root) = root("trixie-amd64") else {
+        return need::skip("DEPCOLLECT_ROOTS has no root trixie-amd64");
+    };
+    let mut collect = Command::new(assert_cmd::cargo::cargo_bin!("depcollect"));
+    collect.arg("--root").arg(root).args(["--dry-run", "/usr/lib/x86_64-linux-gnu/libsystemd.so.0", "dist"]);
+    let collected = collect.env_remove("SOURCE_DATE_EPOCH").output().expect("the binary runs");
+    let plan = String::from_utf8(collected.stdout).expect("names of Debian are ASCII");
+    let told = String::from_utf8(collected.stderr).expect("names of Debian are ASCII");
+    assert!(plan.contains("dlopen, because of libzstd.so.1 in "), "{plan}");
+    assert!(
+        told.contains("dlopen, because of liblzma.so.5 in ") && !plan.contains("liblzma"),
+        "{told}{plan}"
+    );
 }
