@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::engine::{self, Need, Scene};
 use super::rules::Action;
-use super::{Want, Wanted, literals};
+use super::{Want, Wanted, dlopen, literals};
 use crate::closure::{Object, Seen};
 use crate::elf::Kind;
 use crate::loader::conf::matches;
@@ -105,6 +105,7 @@ fn need(rule: &'static str, object: &Object, named: Vec<Named>) -> Option<Need> 
     if named.len() > MOST_SHOWN {
         trigger.extend_from_slice(format!(" and {} more", named.len() - MOST_SHOWN).as_bytes());
     }
+    let prevents = dlopen::not_found(object, &trigger, b"");
     let trigger = [&trigger, &b" in "[..], &object.path].concat();
     let cure = match &named[..] {
         [] => return None,
@@ -114,7 +115,7 @@ fn need(rule: &'static str, object: &Object, named: Vec<Named>) -> Option<Need> 
     let mut wanted = Wanted::default();
     named.into_iter().for_each(|(_, wants)| wanted.want(wants));
     let action = if rule == PATH { Action::Collect } else { Action::Suggest };
-    Some(Need { rule, action, trigger, prevents: String::new(), cure, wanted })
+    Some(Need { rule, action, trigger, prevents, cure, wanted })
 }
 
 fn of_path(scene: &mut Scene<'_, '_>, object: &Object, path: &[u8]) -> Option<Named> {
