@@ -59,15 +59,6 @@ pub(super) fn of_notes(
     needs
 }
 
-/// What it is without what it opens.
-pub(super) fn not_found(object: &Object, names: &[u8], feature: &[u8]) -> String {
-    let (path, names) = (object.path.escape_ascii(), names.escape_ascii());
-    match feature {
-        b"" => format!("{path} does not find {names}"),
-        feature => format!("{path} does not find {names}, for: {}", String::from_utf8_lossy(feature)),
-    }
-}
-
 fn bad_note(object: &Object, place: &str) -> Need {
     let message = [&object.path[..], b": its .note.dlopen is no list in JSON", place.as_bytes()].concat();
     let said = finding(Severity::Warning, "bad-note", RULE, message, None);
@@ -94,7 +85,7 @@ fn of_entry(
     }
     let action = if is_taken { Action::Collect } else { Action::Suggest };
     let names = entry.sonames.join(&b" or "[..]);
-    let prevents = not_found(object, &names, entry.feature);
+    let prevents = String::from_utf8_lossy(entry.feature).into_owned();
     let need = need(object, names, wanted);
     Some(Need { action, prevents, cure: "--dlopen suggested".into(), ..need })
 }

@@ -120,12 +120,10 @@ impl Asked {
 impl Need {
     /// What changes whether it is taken along.
     pub fn option(&self) -> String {
-        let is_rule = || rules::all().iter().any(|rule| rule.id == self.rule);
         match self.action {
             Action::Suggest => self.cure.clone(),
-            Action::Collect if is_rule() => format!("--without {}", self.rule),
-            // What files say themselves is no rule of the table.
-            Action::Collect => "--dlopen none".into(),
+            Action::Collect if self.rule == dlopen::RULE => "--dlopen none".into(),
+            Action::Collect => format!("--without {}", self.rule),
         }
     }
 

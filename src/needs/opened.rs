@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::engine::{self, Need, Scene};
 use super::rules::Action;
-use super::{Want, Wanted, dlopen, literals};
+use super::{Want, Wanted, literals};
 use crate::closure::{Object, Seen};
 use crate::elf::Kind;
 use crate::loader::conf::matches;
@@ -105,7 +105,7 @@ fn need(rule: &'static str, object: &Object, named: Vec<Named>) -> Option<Need> 
     if named.len() > MOST_SHOWN {
         trigger.extend_from_slice(format!(" and {} more", named.len() - MOST_SHOWN).as_bytes());
     }
-    let prevents = dlopen::not_found(object, &trigger, b"");
+    let prevents = format!("{} does not find {}", object.path.escape_ascii(), trigger.escape_ascii());
     let trigger = [&trigger, &b" in "[..], &object.path].concat();
     let cure = match &named[..] {
         [] => return None,

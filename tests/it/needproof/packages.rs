@@ -233,9 +233,5 @@ fn a_note_of_a_package_is_followed() {
     let plan = String::from_utf8(collected.stdout).expect("names of Debian are ASCII");
     let told = String::from_utf8(collected.stderr).expect("names of Debian are ASCII");
     assert!(plan.contains("dlopen, because of libzstd.so.1 in "), "{plan}");
-    assert!(
-        told.contains("libsystemd.so.0 does not find liblzma.so.5, for: Support lzma")
-            && !plan.contains("liblzma"),
-        "{told}{plan}"
-    );
+    assert!(told.contains("for: Support lzma compression") && !plan.contains("liblzma"), "{told}{plan}");
 }
