@@ -71,7 +71,12 @@ impl Places<'_> {
         let mut found = Vec::new();
         for pattern in patterns {
             let spelled = self.spelled(scene, pattern);
-            found.extend(first(scene.session.root, &spelled));
+            let root = scene.session.root;
+            let mut paths = first(root, &spelled);
+            if pattern.ends_with('/') {
+                paths.retain(|path| look::is_dir(root, path));
+            }
+            found.extend(paths);
         }
         found
     }
@@ -117,7 +122,7 @@ impl Places<'_> {
         held.into_iter().filter(|path| resolve(root, DirId::TOP, path).is_ok()).collect()
     }
 
-    /// A directory with exceptions is wanted name by name.
+    /// A directory with exceptions is wanted name by name, without links that lead nowhere.
     fn wants(&self, root: &dyn Root, paths: impl IntoIterator<Item = Vec<u8>>) -> Vec<Want> {
         let mut wants = Vec::new();
         for path in paths {
@@ -125,7 +130,8 @@ impl Places<'_> {
                 Ok((dir, _)) if !self.except.is_empty() => {
                     let items = root.list(dir).unwrap_or_default();
                     let items = items.iter().filter(|item| !self.is_excepted(&item.name));
-                    wants.extend(items.map(|item| [&path[..], b"/", &item.name].concat()));
+                    let items = items.map(|item| [&path[..], b"/", &item.name].concat());
+                    wants.extend(items.filter(|item| resolve(root, DirId::TOP, item).is_ok()));
                 }
                 Ok(_) | Err(_) => wants.push(path),
             }
@@ -202,11 +208,18 @@ pub(super) fn linked(root: &dyn Root, wants: &[Want]) -> Vec<Want> {
     found
 }
 
+/// It ends there, or passes a link there.
 fn leads_out(root: &dyn Root, top: DirId, path: &[u8]) -> bool {
     let Ok(resolved) = resolve(root, DirId::TOP, path) else { return false };
-    let (real, top) = (resolved.real_path(root), root.real_path(top));
-    let is_inside = real.as_bytes().strip_prefix(top.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
-    matches!(resolved.opened, Opened::File(_)) && !is_inside
+    let top = root.real_path(top);
+    let is_outside = |dir: DirId| {
+        let dir = root.real_path(dir);
+        !dir.as_bytes().strip_prefix(top.as_bytes()).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
+    };
+    // The way to the directory itself may lead over links.
+    let links = resolved.links.iter().skip_while(|(dir, ..)| is_outside(*dir));
+    matches!(resolved.opened, Opened::File(_))
+        && (is_outside(resolved.dir) || links.map(|(dir, ..)| *dir).any(is_outside))
 }
 
 #[cfg(test)]

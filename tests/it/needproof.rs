@@ -40,9 +40,9 @@ pub fn prove(name: &str, args: &[&str], table: &[Proof]) {
     prove_with(name, args, &[], table);
 }
 
-/// The same, with files at the top of the tree: their names and their texts.
+/// The same, with files at the top of the tree: their names and what is in them.
 #[track_caller]
-pub fn prove_with(name: &str, args: &[&str], files: &[(&str, &str)], table: &[Proof]) {
+pub fn prove_with(name: &str, args: &[&str], files: &[(&str, &[u8])], table: &[Proof]) {
     let Some(root) = root(name).filter(|_| rustix::process::geteuid().is_root()) else {
         return need::skip(&format!("no root {name} in DEPCOLLECT_ROOTS, or it cannot be entered"));
     };

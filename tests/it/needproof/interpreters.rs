@@ -63,14 +63,10 @@ fn java_has_its_runtime() {
     prove_with(
         ROOT,
         &[],
-        &[(
-            "Hello.java",
-            "class Hello { public static void main(String[] a) throws Exception {
-            System.out.println(\"hello \" + javax.net.ssl.SSLContext.getDefault().getProtocol()); } }",
-        )],
+        &[("Hello.class", include_bytes!("../../../testdata/java/Hello.class"))],
         &[Proof {
             program: "/usr/bin/java",
-            words: &["/Hello.java"],
+            words: &["-cp", "/", "Hello"],
             fails: "Error: could not find libjava.so",
             says: "hello Default\n",
         }],
@@ -82,7 +78,7 @@ fn tcl_has_its_scripts() {
     prove_with(
         ROOT,
         &[],
-        &[("x.tcl", "package require http; puts [clock format 0 -timezone :UTC]")],
+        &[("x.tcl", b"package require http; puts [clock format 0 -timezone :UTC]")],
         &[Proof {
             program: "/usr/bin/tclsh",
             words: &["/x.tcl"],
