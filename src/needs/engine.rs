@@ -7,15 +7,14 @@ use super::places::{self, Cause, Places};
 use super::rules::{self, Action, Data, Libc, Rule, Take, Trigger};
 use super::{
     Asked, NO_DATA, Refusal, Want, Wanted, ca, config, dirs, dlopen, finding, literals, locale, nss, opened,
-    php, users, way,
+    php, texts, users, way,
 };
 use crate::bytes::ReadAt;
 use crate::closure::{Closure, Found, Object, Role, Seen, Session};
-use crate::elf;
+use crate::elf::{self, Kind};
 use crate::finding::{Finding, Severity};
 use crate::intern::Map;
 use crate::job::{CaCerts, DlopenLevel, NeedsMode, NeedsTask};
-use crate::loader::Family;
 use crate::path::{ImagePath, dirname};
 use crate::root::{DirId, FileId, Root, resolve_dir};
 
@@ -60,6 +59,10 @@ pub struct Engine {
     given: Vec<&'static str>,
     /// Functions of the rules that a file imports.
     calls: Map<FileId, Vec<&'static str>>,
+    /// Texts of the rules that a program holds.
+    texts: Map<FileId, Vec<&'static str>>,
+    /// What the rules take along.
+    taken: Vec<Want>,
     /// A rule counts once for each loader, and once for each program if it is about that.
     done: BTreeSet<(&'static str, Vec<u8>, Vec<u8>)>,
     /// Directories of what the rules want.
@@ -94,6 +97,8 @@ impl Engine {
             task,
             given,
             calls: Map::default(),
+            texts: Map::default(),
+            taken: Vec::new(),
             done: BTreeSet::new(),
             covered: BTreeSet::new(),
             read: BTreeSet::new(),
@@ -107,18 +112,22 @@ impl Engine {
 
     /// What a closure needs that no closure before it did.
     pub fn needs(&mut self, session: &mut Session<'_>, closure: &Closure, is_named: bool) -> Vec<Need> {
-        let Some(family) = closure.family else { return Vec::new() };
+        let is_static = is_static(closure);
+        if closure.family.is_none() && !is_static {
+            return Vec::new();
+        }
         let loader = closure.objects.iter().find(|object| object.role == Role::Interpreter);
         let loader = loader.map_or(Vec::new(), |object| object.path.to_vec());
         let mut scene = Scene { session, closure, is_named };
         let mut needs = Vec::new();
         for rule in rules::all() {
-            let program = if rule.is_of_program() { &closure.program[..] } else { b"" };
+            let program = if is_named && rule.is_of_program() { &closure.program[..] } else { b"" };
             let turn = (rule.id, loader.clone(), program.to_vec());
             if !self.counts(rule) || self.done.contains(&turn) {
                 continue;
             }
-            if !rule.libc.is_none_or(|libc| suits(&mut scene, &loader, family, libc)) {
+            if rule.is_static && !is_static || !rule.libc.is_none_or(|libc| suits(&mut scene, &loader, libc))
+            {
                 continue;
             }
             let Some(cause) = self.cause(&scene, rule) else { continue };
@@ -126,7 +135,8 @@ impl Engine {
                 continue;
             }
             self.done.insert(turn);
-            needs.extend(self.need(&mut scene, &loader, rule, cause));
+            let need = self.need(&mut scene, &loader, rule, cause);
+            needs.extend(need.filter(|need| self.is_new(need)));
         }
         self.covered.extend(needs.iter().flat_map(|need| covered_by(scene.session.root, need)));
         needs.extend(self.opened(&mut scene, &loader));
@@ -209,12 +219,35 @@ impl Engine {
             }
             Trigger::Calls(name) => (scene.is_named && self.imports(scene, program, name))
                 .then(|| Cause::of_words(imported(name, program))),
+            Trigger::Holds(text) => (scene.is_named && self.holds(scene, program, text))
+                .then(|| Cause::of_words([b"`", text.as_bytes(), b"` in ", &program.path].concat())),
             Trigger::AnyCalls(name) => {
                 let mut objects = objects().filter(|object| !is_runtime(object));
                 let object = objects.find(|object| self.imports(scene, object, name))?;
                 Some(Cause::of_words(imported(name, object)))
             }
         })
+    }
+
+    fn holds(&mut self, scene: &Scene<'_, '_>, program: &Object, text: &str) -> bool {
+        let id = program.found.file.stat.id;
+        if let Some(texts) = self.texts.get(&id) {
+            return texts.contains(&text);
+        }
+        let texts = texts::held(scene.session, &program.found);
+        let is_held = texts.contains(&text);
+        self.texts.insert(id, texts);
+        is_held
+    }
+
+    /// What one rule takes along no other has to suggest.
+    fn is_new(&mut self, need: &Need) -> bool {
+        let wants = &need.wanted.wants;
+        if need.action == Action::Collect {
+            self.taken.extend(wants.iter().cloned());
+            return true;
+        }
+        wants.is_empty() || !wants.iter().all(|want| self.taken.contains(want))
     }
 
     fn imports(&mut self, scene: &Scene<'_, '_>, object: &Object, name: &str) -> bool {
@@ -319,10 +352,15 @@ pub(super) fn library(scene: &mut Scene<'_, '_>, loader: &[u8], name: &[u8]) -> 
     Some(wants)
 }
 
-fn suits(scene: &mut Scene<'_, '_>, loader: &[u8], family: Family, libc: Libc) -> bool {
+fn is_static(closure: &Closure) -> bool {
+    let program = closure.objects.first().map(|object| object.found.facts().kind());
+    matches!(program, Some(Kind::Static | Kind::StaticPie))
+}
+
+fn suits(scene: &mut Scene<'_, '_>, loader: &[u8], libc: Libc) -> bool {
     let root = scene.session.root;
     let version = |scene: &mut Scene<'_, '_>| Some(scene.session.loader(loader)?.about(root).version);
-    family == libc.family
+    scene.closure.family == Some(libc.family)
         && libc.before.is_none_or(|before| version(scene).is_some_and(|version| version < before))
 }
 
@@ -349,7 +387,7 @@ fn calls_of(session: &Session<'_>, found: &Found) -> io::Result<Vec<&'static str
     let triggers = rules::all().iter().flat_map(|rule| &rule.triggers);
     let known = triggers.filter_map(|trigger| match trigger {
         Trigger::Calls(name) | Trigger::AnyCalls(name) => Some(*name),
-        Trigger::Named(_) | Trigger::Loads(_) => None,
+        Trigger::Named(_) | Trigger::Loads(_) | Trigger::Holds(_) => None,
     });
     let known: BTreeSet<&'static str> = known.chain(opened::OPENERS).collect();
     let imported = elf::imported(&open, found.facts())?;

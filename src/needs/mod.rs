@@ -26,6 +26,7 @@ mod opened;
 mod php;
 mod places;
 pub mod rules;
+mod texts;
 pub mod tz;
 pub mod users;
 mod way;

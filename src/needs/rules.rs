@@ -17,6 +17,8 @@ pub struct Rule {
     /// Any of them sets it off.
     pub triggers: Vec<Trigger>,
     pub libc: Option<Libc>,
+    /// Only a program that loads nothing.
+    pub is_static: bool,
     /// The program holds one of these.
     pub texts: Vec<&'static str>,
     pub takes: Vec<Take>,
@@ -46,6 +48,8 @@ pub enum Trigger {
     Calls(&'static str),
     /// A function that anything in the process imports.
     AnyCalls(&'static str),
+    /// A text among the program's constants, wherever it begins: Go packs its strings.
+    Holds(&'static str),
 }
 
 /// Only with this libc, older than `before`.
@@ -109,17 +113,19 @@ pub enum Data {
 impl Rule {
     /// What it wants depends on which program it is, not only on what that loads.
     pub fn is_of_program(&self) -> bool {
-        self.takes.iter().any(|take| match take {
-            Take::Literals(_) => true,
-            Take::Modules(_, paths) => paths.iter().any(|path| path.contains("{program}")),
-            Take::Library(_)
-            | Take::Paths(_)
-            | Take::First(_)
-            | Take::Constants(_)
-            | Take::Extensions(_)
-            | Take::Data(_)
-            | Take::Note(_) => false,
-        })
+        let is_named = self.triggers.iter().any(|trigger| matches!(trigger, Trigger::Named(_)));
+        is_named
+            || self.takes.iter().any(|take| match take {
+                Take::Literals(_) => true,
+                Take::Modules(_, paths) => paths.iter().any(|path| path.contains("{program}")),
+                Take::Library(_)
+                | Take::Paths(_)
+                | Take::First(_)
+                | Take::Constants(_)
+                | Take::Extensions(_)
+                | Take::Data(_)
+                | Take::Note(_) => false,
+            })
     }
 }
 
@@ -158,6 +164,7 @@ fn head(rest: &'static str) -> Option<Rule> {
         on_request,
         triggers,
         libc: None,
+        is_static: false,
         texts,
         takes,
         except,
@@ -175,6 +182,8 @@ fn add(rule: &mut Rule, key: &str, rest: &'static str) -> Option<()> {
         "loads" => rule.triggers.extend(words().map(Trigger::Loads)),
         "calls" => rule.triggers.extend(words().map(Trigger::Calls)),
         "any-calls" => rule.triggers.extend(words().map(Trigger::AnyCalls)),
+        "holds" => rule.triggers.extend(words().map(Trigger::Holds)),
+        "only" if rest == "static" => rule.is_static = true,
         "text" => rule.texts.extend(words()),
         "libc" => rule.libc = Some(libc(rest)?),
         "library" => rule.takes.extend(words().map(Take::Library)),
@@ -288,7 +297,7 @@ mod tests {
     fn check_paths(rule: &Rule) {
         let file = |trigger: &Trigger| match *trigger {
             Trigger::Named(name) | Trigger::Loads(name) => Some(name),
-            Trigger::Calls(_) | Trigger::AnyCalls(_) => None,
+            Trigger::Calls(_) | Trigger::AnyCalls(_) | Trigger::Holds(_) => None,
         };
         let has_file = rule.triggers.iter().all(|trigger| file(trigger).is_some());
         let has_version = rule.triggers.iter().filter_map(file).any(|name| name.contains("{v}"));

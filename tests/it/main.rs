@@ -37,6 +37,7 @@ mod lookups;
 mod model;
 mod need;
 mod needconfig;
+mod needinterp;
 mod needproof;
 mod needreport;
 mod needrules;

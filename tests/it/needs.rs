@@ -272,7 +272,7 @@ fn said(args: &[&str]) -> String {
 }
 
 /// The entries that are there for a rule: path and rule.
-fn by_rules(said: &str) -> Vec<String> {
+pub fn by_rules(said: &str) -> Vec<String> {
     let lines = said.lines().filter(|line| line.starts_with('/'));
     let rule = |line: &str| {
         let (before, _) = line.split_once(", because of ")?;
