@@ -27,6 +27,7 @@ fn brings(world: &str, program: &str, rule: &str, expected: &[&str]) {
 fn python_is_known_by_its_name_and_its_place() {
     let library = "
         lib/python3.12/os.py \"x\"
+        lib/python3.12/cgi.py \"#!/usr/bin/none\"
         lib/python3.12/json/tool.py \"#!/usr/bin/none\"
         lib/python3.12/test/x.py \"x\"
         lib/python3.12/site-packages/pip/x.py \"x\"
@@ -41,6 +42,7 @@ fn python_is_known_by_its_name_and_its_place() {
         "/usr/bin/python3",
         "python",
         &[
+            "/usr/lib/python3.12/cgi.py",
             "/usr/lib/python3.12/json/",
             "/usr/lib/python3.12/json/tool.py",
             "/usr/lib/python3.12/lib-dynload/_ssl.so",
@@ -101,6 +103,11 @@ fn a_link_out_of_a_directory_brings_what_it_leads_to() {
 /opt/jdk/conf/a -> /etc/java/a
 /opt/jdk/conf/b -> c
 /opt/jdk/conf/c \"x\"
+/opt/jdk/conf/s/d -> /etc/java/d
+/opt/jdk/conf/s/e -> /etc/java/e
+/etc/java/d -> /opt/jdk/conf/s/f
+/opt/jdk/conf/s/f \"x\"
+/etc/java/e \"x\"
 /opt/jdk/conf/none -> /etc/java/none
 /etc/java/a \"x\"
 /opt/jdk/jmods/x \"x\"
@@ -111,12 +118,44 @@ fn a_link_out_of_a_directory_brings_what_it_leads_to() {
         "java",
         &[
             "/etc/java/a",
+            "/etc/java/e",
             "/opt/jdk/conf/c",
+            "/opt/jdk/conf/s/",
+            "/opt/jdk/conf/s/d",
+            "/opt/jdk/conf/s/e",
+            "/opt/jdk/conf/s/f",
             "/opt/jdk/lib/libjli.so",
             "/opt/jdk/lib/server/",
             "/opt/jdk/lib/server/libjvm.so",
         ],
     );
+    // A link outside may lead back in.
+    let said = said(java, "/opt/jdk/bin/java");
+    assert!(said.contains("/etc/java/d -> /opt/jdk/conf/s/f "), "{said}");
+}
+
+#[test]
+fn two_versions_have_two_libraries() {
+    let world = "
+/usr/bin/python3.11: PROG
+/usr/bin/python3.12: PROG
+/usr/lib/python3.11/os.py \"x\"
+/usr/lib/python3.12/os.py \"x\"
+";
+    let words = ["--dry-run", "--needs", "auto", "/usr/bin/python3.11", "/usr/bin/python3.12", "dist"];
+    let expected = ["/usr/lib/python3.11/os.py python", "/usr/lib/python3.12/os.py python"];
+    assert_eq!(by_rules(&Bench::of(world).says(&words)), expected);
+}
+
+#[test]
+fn what_one_rule_takes_no_other_suggests() {
+    let world = |text: &str| {
+        format!("/usr/bin/php8.2: PROG; CALL localtime; TEXT {text}\n/usr/share/zoneinfo/zone.tab \"x\"\n")
+    };
+    let own = said(&world("/usr/share/zoneinfo/zone.tab"), "/usr/bin/php8.2");
+    assert!(own.contains("php-zones, because of /usr/bin/php8.2") && !own.contains("note: tz: "), "{own}");
+    let none = said(&world("none"), "/usr/bin/php8.2");
+    assert!(none.contains("note: tz: only `--tz` ") && !none.contains("php-zones"), "{none}");
 }
 
 /// What is suggested of a program that holds these texts.
