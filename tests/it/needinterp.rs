@@ -74,7 +74,9 @@ fn an_interpreter_says_where_its_library_is() {
         "perl",
         &["/usr/lib/x86_64-linux-gnu/perl-base/strict.pm", "/usr/share/perl/5.36.0/Env.pm"],
     );
-    assert!(said(perl, "/usr/bin/perl").contains("note: perl-packages: only `--with perl-packages` "));
+    assert!(
+        said(perl, "/usr/bin/perl").contains("note: perl-packages: not taken along (`--with perl-packages`)")
+    );
     let gawk = "
 /usr/bin/gawk: PROG; TEXT .:/usr/share/awk /usr/lib/gawk
 /usr/bin/awk -> gawk
@@ -155,7 +157,7 @@ fn what_one_rule_takes_no_other_suggests() {
     let own = said(&world("/usr/share/zoneinfo/zone.tab"), "/usr/bin/php8.2");
     assert!(own.contains("php-zones, because of /usr/bin/php8.2") && !own.contains("note: tz: "), "{own}");
     let none = said(&world("none"), "/usr/bin/php8.2");
-    assert!(none.contains("note: tz: only `--tz` ") && !none.contains("php-zones"), "{none}");
+    assert!(none.contains("note: tz: not taken along (`--tz`)") && !none.contains("php-zones"), "{none}");
 }
 
 /// What is suggested of a program that holds these texts.
@@ -164,7 +166,8 @@ fn suggested(attributes: &str) -> (String, Vec<String>) {
         "/app: {attributes}\n/etc/ssl/certs/ca-certificates.crt \"-----BEGIN\\sCERTIFICATE-----\\nMIIB\\n-----END\\sCERTIFICATE-----\\n\"\n/usr/share/zoneinfo/UTC \"TZif2\"\n/etc/mime.types \"x\"\n"
     );
     let said = said(&world, "/app");
-    let rule = |line: &str| Some(line.split_once("note: ")?.1.split_once(": only `")?.0.to_owned());
+    let rule =
+        |line: &str| Some(line.split_once("note: ")?.1.split_once(": not taken along (")?.0.to_owned());
     let rules = said.lines().filter_map(rule).collect();
     (said, rules)
 }
@@ -209,7 +212,7 @@ fn a_static_program_is_suggested_what_it_uses() {
         let said = collect.arg(temp.path().join("dist")).output().expect("the binary runs").stderr;
         let said = String::from_utf8_lossy(&said);
         for rule in ["ca", "openssl-static", "users-static", "mime-types", "tz"] {
-            let is_said = said.contains(&format!("note: {rule}: only `"));
+            let is_said = said.contains(&format!("note: {rule}: not taken along ("));
             assert_eq!(is_said, expected == Some(rule), "{compiler} {code}: {said}");
         }
     }
