@@ -22,7 +22,7 @@ pub fn check_findings(out: &mut String, tree: &Tree, lowest: Severity, verbose: 
     }
     // With --strict each is an error of its own.
     let is_told = tree.findings.iter().any(|one| one.code == "unreached");
-    if lowest <= Severity::Warning && !is_told {
+    if lowest <= Severity::Note && !is_told {
         for one in unreached(&tree.unreached, verbose) {
             finding(out, None, &one, style);
         }
@@ -56,9 +56,11 @@ fn alike(findings: &[Finding], verbose: bool) -> Vec<Finding> {
 /// So many are named without being asked for: a distribution has hundreds of modules.
 const FEW: usize = 8;
 
+/// No fault: programs load modules when they run. A library that was forgotten
+/// looks the same.
 fn unreached(paths: &[Vec<u8>], verbose: bool) -> Vec<Finding> {
     let line = |subject: &[u8], message: String| Finding {
-        severity: Severity::Warning,
+        severity: Severity::Note,
         code: "unreached",
         subject: subject.to_vec(),
         message: message.into(),
@@ -96,8 +98,7 @@ pub fn check_summary(out: &mut String, tree: &Tree) {
     let (programs, scripts) = (count(tree.programs.len(), "program"), count(tree.scripts, "script"));
     out.push_str(&format!("{programs}, {scripts}, {libraries} in {}: ", count(tree.files, "file")));
     let of = |test: fn(&Severity) -> bool| all(tree).filter(|one| test(&one.severity)).count();
-    let warnings = of(|one| *one == Severity::Warning) + usize::from(!tree.unreached.is_empty());
-    match (of(|one| *one >= Severity::Error), warnings) {
+    match (of(|one| *one >= Severity::Error), of(|one| *one == Severity::Warning)) {
         (0, 0) => out.push_str("nothing is wrong\n"),
         (0, warnings) => out.push_str(&format!("everything starts, {}\n", count(warnings, "warning"))),
         (errors, _) => out.push_str(&format!("{}\n", count(errors, "error"))),

@@ -188,7 +188,7 @@ fn check_says_what_is_wrong_and_ends_with_its_status() {
             "0 programs, 9 scripts, 1 library in 10 files: 9 errors\n-- 1\n\
              depcollect: error: /bin: 9 scripts, of each: its interpreter `/bin/sh` is not in the tree\n\
              hint: the kernel reports this as if the script itself did not exist\n\
-             depcollect: warning: /lib64/ld-linux-x86-64.so.2: no program of the tree loads it at its start\n",
+             depcollect: note: /lib64/ld-linux-x86-64.so.2: no program of the tree loads it at its start\n",
         ),
         (FINE, &["tree"][..], "1 program, 0 scripts, 2 libraries in 3 files: nothing is wrong\n-- 0\n"),
         (FINE, &["-q", "tree"], "-- 0\n"),
@@ -204,7 +204,7 @@ fn check_says_what_is_wrong_and_ends_with_its_status() {
             "/bin/m: does not start\n1 program, 0 scripts, 2 libraries in 3 files: 1 error\n-- 1\n\
              depcollect: error: /bin/m: libA.so: cannot open shared object file: No such file or directory (needed by /bin/m)\n\
              hint: it is there as `/opt/x/libA.so`, where the loader does not look: `ENV LD_LIBRARY_PATH=/opt/x` would cure it\n\
-             depcollect: warning: /opt/x/libA.so: no program of the tree loads it at its start\n",
+             depcollect: note: /opt/x/libA.so: no program of the tree loads it at its start\n",
         ),
         (
             FINE,
