@@ -48,6 +48,7 @@ mod paths;
 mod place;
 mod plancase;
 mod random;
+mod readme;
 mod rng;
 mod roots;
 mod rows;
