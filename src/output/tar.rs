@@ -24,7 +24,7 @@ use super::{Done, Failure, Options, Sources, open_source, signal};
 use crate::bytes::ReadAt;
 use crate::path::ImagePath;
 use crate::plan::{Content, ContentId, Node, Plan, Source};
-use crate::root::Access;
+use crate::root::{Access, FileId, host};
 
 mod header;
 
@@ -42,21 +42,53 @@ pub fn write(
 }
 
 /// Writes the archive to a file. It has its name when it is whole; what is no
-/// plain file is written to as it is.
+/// file, such as a FIFO, is written to as it is.
 pub fn write_file(plan: &Plan, sources: Sources<'_>, path: &Path, options: Options) -> Result<Done, Failure> {
     signal::watch();
-    let stat = retry_on_intr(|| fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW));
-    let kind = stat.map(|stat| FileType::from_raw_mode(stat.st_mode));
-    match kind {
-        Err(Errno::NOENT) | Ok(FileType::RegularFile) => write_beside(plan, sources, path, options),
-        Err(errno) => Err(Failure::io("write", path, errno)),
-        Ok(_) => {
-            let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::NOCTTY | OFlags::CLOEXEC;
-            let file = retry_on_intr(|| fs::openat(CWD, path, flags, Mode::empty()));
-            let file = file.map_err(|errno| Failure::io("write", path, errno))?;
-            write_to(file, plan, sources, path, options)
-        }
+    let failed = |cause: io::Error| Failure::io("write", path, cause);
+    let look = |flags| retry_on_intr(|| fs::statat(CWD, path, flags));
+    if look(AtFlags::SYMLINK_NOFOLLOW).is_err_and(|errno| errno == Errno::NOENT) {
+        return write_beside(plan, sources, path, options);
     }
+    let stat = look(AtFlags::empty()).map_err(|errno| failed(errno.into()))?;
+    spare(plan, &stat, path, options)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return write_into(plan, sources, path, options);
+    }
+    // A link stays, and what it leads to is replaced.
+    write_beside(plan, sources, &host::real_path(path).map_err(failed)?, options)
+}
+
+/// Refuses what is no archive, and what is in the plan.
+fn spare(plan: &Plan, stat: &fs::Stat, path: &Path, options: Options) -> Result<(), Failure> {
+    let id = FileId { dev: stat.st_dev as _, ino: stat.st_ino as _ };
+    if plan.holds(id) {
+        let hint = "the last word is the archive to write";
+        return Err(Failure::refused(path, "it is to be collected", Some(hint)));
+    }
+    let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    if is_file && !options.force && stat.st_size > 0 && !is_archive(path)? {
+        return Err(Failure::refused(path, "it is a file, and no tar archive", Some("--force replaces it")));
+    }
+    Ok(())
+}
+
+/// The magic of ustar, which GNU's form has too.
+fn is_archive(path: &Path) -> Result<bool, Failure> {
+    const MAGIC: (u64, &[u8]) = (257, b"ustar");
+    let failed = |errno: Errno| Failure::io("read", path, errno);
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = retry_on_intr(|| fs::openat(CWD, path, flags, Mode::empty())).map_err(failed)?;
+    let mut magic = [0; MAGIC.1.len()];
+    let len = retry_on_intr(|| rustix::io::pread(&file, &mut magic, MAGIC.0)).map_err(failed)?;
+    Ok(magic[..len] == *MAGIC.1)
+}
+
+fn write_into(plan: &Plan, sources: Sources<'_>, path: &Path, options: Options) -> Result<Done, Failure> {
+    let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = retry_on_intr(|| fs::openat(CWD, path, flags, Mode::empty()));
+    let file = file.map_err(|errno| Failure::io("write", path, errno))?;
+    write_to(file, plan, sources, path, options)
 }
 
 fn write_beside(plan: &Plan, sources: Sources<'_>, path: &Path, options: Options) -> Result<Done, Failure> {

@@ -19,6 +19,12 @@ pub fn path_in_root(root: &Path, path: &Path) -> Option<Vec<u8>> {
     below(top, path).or_else(|| below(top, &std::fs::canonicalize(path).ok()?))
 }
 
+/// Where a path of the host really leads.
+#[expect(clippy::disallowed_methods, reason = "a path of the host, as the host follows it")]
+pub fn real_path(path: &Path) -> std::io::Result<PathBuf> {
+    std::fs::canonicalize(path)
+}
+
 fn below(top: FileId, path: &Path) -> Option<Vec<u8>> {
     let is_top = |above: &&Path| retry_on_intr(|| fs::stat(*above)).is_ok_and(|stat| id(&stat) == top);
     let inside = path.strip_prefix(path.ancestors().find(is_top)?).ok()?;

@@ -109,7 +109,8 @@ fn numbers_that_no_field_holds_are_told() {
 fn an_archive_has_its_name_when_it_is_whole() {
     let (temp, _) = temp();
     let path = temp.path().join("image.tar");
-    fs::write(&path, "an earlier one").unwrap();
+    let earlier = Wish::new().made("/earlier", b"one", 0o644).tar(Options::default());
+    fs::write(&path, &earlier).unwrap();
     let (wish, gone) = (hard(), temp.path().join("gone"));
     let write = |wish: &Wish| {
         output::tar::write_file(&wish.plan, Sources { root: &wish.root }, &path, Options::default())
@@ -119,7 +120,7 @@ fn an_archive_has_its_name_when_it_is_whole() {
     fails.host("/zz", &gone);
     fs::write(&gone, "yy").unwrap();
     assert!(matches!(write(&fails), Err(Failure::Changed { .. })));
-    assert_eq!(fs::read(&path).unwrap(), b"an earlier one");
+    assert_eq!(fs::read(&path).unwrap(), earlier);
     // What a killed run has left is in nobody's way.
     fs::write(temp.path().join(".image.tar.depcollect-stage"), "left").unwrap();
     write(&wish).unwrap();
@@ -134,4 +135,40 @@ fn an_archive_has_its_name_when_it_is_whole() {
     )
     .unwrap();
     assert!(fs::metadata("/dev/null").unwrap().file_type() != fs::metadata(&path).unwrap().file_type());
+}
+
+/// A word was forgotten, and the last one is a program.
+#[test]
+fn what_is_no_archive_is_spared() {
+    let (temp, _) = temp();
+    let at = |name: &str| temp.path().join(name);
+    fs::write(at("input"), "to be collected").unwrap();
+    fs::write(at("other"), "no archive").unwrap();
+    fs::write(at("empty"), "").unwrap();
+    symlink("other", at("link")).unwrap();
+    let mut wish = hard();
+    wish.host("/input", &at("input"));
+    let write = |name: &str, force: bool| {
+        let options = Options { force, ..Options::default() };
+        let done = output::tar::write_file(&wish.plan, Sources { root: &wish.root }, &at(name), options);
+        done.map_or_else(
+            |failure| failure.to_string().replace(&format!("{}", temp.path().display()), ""),
+            |_| "written".into(),
+        )
+    };
+    for (name, force, expected) in [
+        ("input", false, "cannot write `/input`: it is to be collected"),
+        ("input", true, "cannot write `/input`: it is to be collected"),
+        ("other", false, "cannot write `/other`: it is a file, and no tar archive"),
+        ("link", false, "cannot write `/link`: it is a file, and no tar archive"),
+        ("empty", false, "written"),
+        ("empty", false, "written"),
+        ("link", true, "written"),
+    ] {
+        assert_eq!(write(name, force), expected, "{name}, {force}");
+    }
+    assert_eq!(fs::read(at("input")).unwrap(), b"to be collected");
+    // The link stays one.
+    assert_eq!(fs::read_link(at("link")).unwrap(), Path::new("other"));
+    assert_eq!(fs::read(at("other")).unwrap(), wish.tar(Options::default()));
 }
