@@ -19,6 +19,11 @@ impl Conflict {
         Conflict { at, have: describe(plan, have), want: describe(plan, want) }
     }
 
+    /// `have` is not the plan's own.
+    pub(super) fn with_base(plan: &Plan, at: ImagePath, have: &str, want: &Node) -> Conflict {
+        Conflict { at, have: have.into(), want: describe(plan, want) }
+    }
+
     /// Something is to lie below what is no directory.
     pub(super) fn in_the_way(plan: &Plan, at: ImagePath, entry: &Entry) -> Conflict {
         Conflict { at, have: describe(plan, &entry.node), want: b"a directory".to_vec() }

@@ -22,7 +22,18 @@ impl Plan {
         for at in places {
             let Some(theirs) = stands(base, &at) else { continue };
             match (self.entries.get(&at).map(|entry| &entry.node), theirs) {
-                (Some(Node::Link(_)), Child::Dir(_)) => self.split_dir(&at)?,
+                (Some(Node::Link(_)), Child::Dir(_)) => {
+                    if !self.entries[&at].reasons.iter().any(is_typed) {
+                        self.split_dir(&at)?;
+                    }
+                    self.no_other_kind(&at, "a directory of the base", |node| matches!(node, Node::Link(_)))?;
+                }
+                (Some(Node::File(_)), Child::Dir(_)) => {
+                    self.no_other_kind(&at, "a directory of the base", |_| true)?;
+                }
+                (Some(Node::Dir(_)), Child::Leaf) => {
+                    return Err(self.against_base(&at, "a file of the base"));
+                }
                 (Some(Node::Dir(_)), Child::Link(_)) => {
                     let Ok((into, _)) = resolve_dir(base, DirId::TOP, at.as_bytes()) else { continue };
                     self.merge_dir(&at, &ImagePath::from(base.real_path(into)))?;
@@ -33,6 +44,16 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    /// Nothing but a library could still be left out.
+    fn no_other_kind(&self, at: &ImagePath, have: &str, is_wrong: fn(&Node) -> bool) -> Result<(), Conflict> {
+        let wrong = self.entries.get(at).filter(|entry| is_wrong(&entry.node) && !is_for_the_loader(entry));
+        wrong.map_or(Ok(()), |_| Err(self.against_base(at, have)))
+    }
+
+    fn against_base(&self, at: &ImagePath, have: &str) -> Conflict {
+        Conflict::with_base(self, at.clone(), have, &self.entries[at].node)
     }
 
     /// What is in it whatever the base has: it lies over the base, and the base
@@ -121,6 +142,11 @@ fn file_of(entry: &mut Entry) -> Option<&mut ContentId> {
     }
 }
 
+/// A link that was asked for is a link.
+fn is_typed(reason: &Reason) -> bool {
+    matches!(reason, Reason::Option { .. })
+}
+
 fn is_for_the_loader(entry: &Entry) -> bool {
     entry.reasons.iter().all(|reason| match reason {
         Reason::Loader { .. } | Reason::Library { .. } | Reason::Way => true,
@@ -167,6 +193,31 @@ mod tests {
 /usr/lib/
 /usr/lib/libz.so #0"
         );
+    }
+
+    #[test]
+    fn what_is_of_another_kind_in_the_base_is_a_conflict() {
+        let mut base = MemRoot::new();
+        base.dir("/app").file("/data", "").dir("/opt/now").dir("/lib/z");
+        let refused = |make: fn(&mut Plan)| {
+            let mut plan = Plan::default();
+            make(&mut plan);
+            let conflict = plan.fit(&base).err();
+            conflict.map_or("none".to_owned(), |c| {
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                format!("{}: {} against {}", text(c.at.as_bytes()), text(&c.want), text(&c.have))
+            })
+        };
+        let program = |plan: &mut Plan| plan.file(&path("/app"), file(1), Reason::Program).unwrap();
+        assert_eq!(refused(program), "/app: the file `/f1` against a directory of the base");
+        let below = |plan: &mut Plan| plan.file(&path("/data/x"), file(1), Reason::Program).unwrap();
+        assert_eq!(refused(below), "/data: a directory against a file of the base");
+        let typed = |plan: &mut Plan| {
+            plan.link(&path("/opt/now"), b"/usr", Reason::Option { option: "--symlink".into() }).unwrap();
+        };
+        assert_eq!(refused(typed), "/opt/now: a link to `/usr` against a directory of the base");
+        let library = |plan: &mut Plan| plan.file(&path("/lib/z"), file(1), library("z")).unwrap();
+        assert_eq!(refused(library), "none");
     }
 
     #[test]
