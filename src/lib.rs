@@ -10,6 +10,7 @@ pub mod finding;
 pub mod intern;
 pub mod job;
 pub mod path;
+pub(crate) mod shebang;
 pub mod slip;
 
 pub mod elf;

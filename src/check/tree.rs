@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use super::file::{Script, What, what};
+use super::file::{What, what};
 use super::links::of_link;
 use super::{env_line, error};
 use crate::closure::{
@@ -15,6 +15,7 @@ use crate::intern::Map;
 use crate::loader::Family;
 use crate::path::{basename, dirname};
 use crate::root::{Child, DirId, FileId, ItemKind, Opened, Root, resolve};
+use crate::shebang::Shebang;
 
 /// What is to be looked at, and how.
 #[derive(Debug, Clone, Default)]
@@ -205,7 +206,7 @@ impl<'a> Survey<'a> {
     }
 
     /// A script in a directory of commands is there to be started.
-    fn script(&mut self, path: &[u8], script: &Script, is_command: bool) {
+    fn script(&mut self, path: &[u8], script: &Shebang, is_command: bool) {
         self.tree.scripts += 1;
         let severity = if is_command { Severity::Error } else { Severity::Warning };
         let missing = match script.looked_up() {

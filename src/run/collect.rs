@@ -36,7 +36,6 @@ mod needs;
 mod outside;
 mod planning;
 mod remarks;
-mod script;
 mod survey;
 mod tree;
 

@@ -6,13 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which data flows; a module uses itself and what is listed.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     ("bytes", &[]),
     ("escape", &[]),
     ("finding", &[]),
     ("intern", &[]),
     ("job", &[]),
     ("path", &[]),
+    ("shebang", &["bytes", "path"]),
     ("slip", &[]),
     ("elf", &["bytes"]),
     ("root", &["bytes", "intern", "path"]),
@@ -20,7 +21,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ("closure", &["bytes", "elf", "finding", "intern", "loader", "path", "root"]),
     ("needs", &["bytes", "closure", "elf", "finding", "intern", "job", "loader", "path", "root", "slip"]),
     ("plan", &["bytes", "closure", "elf", "finding", "intern", "job", "loader", "needs", "path", "root"]),
-    ("check", &["bytes", "closure", "elf", "finding", "intern", "loader", "path", "plan", "root"]),
+    ("check", &["bytes", "closure", "elf", "finding", "intern", "loader", "path", "plan", "root", "shebang"]),
     ("output", &["bytes", "escape", "intern", "needs", "path", "plan", "root"]),
     (
         "report",
@@ -34,7 +35,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
         "run",
         &[
             "bytes", "check", "cli", "closure", "elf", "finding", "intern", "job", "loader", "needs",
-            "output", "path", "plan", "report", "root",
+            "output", "path", "plan", "report", "root", "shebang",
         ],
     ),
 ];

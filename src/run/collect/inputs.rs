@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use super::tree::{self, Piece, What};
-use super::{data, outside, script};
+use super::{data, outside};
 use crate::closure::{NotAProgram, Program, Seen, Session, open_program};
 use crate::elf::Kind;
 use crate::finding::{Finding, Severity};
@@ -18,6 +18,7 @@ use crate::root::{DirId, FileId, Opened, Root, resolve};
 use crate::run::inputs;
 use crate::run::problem::{Problem, Where};
 use crate::run::{Scene, words};
+use crate::shebang::{self, Shebang};
 
 /// A file that is started or loaded, and where it goes.
 #[derive(Debug)]
@@ -270,11 +271,11 @@ impl Gather<'_, '_> {
         }
     }
 
-    fn shebang(&mut self, path: &[u8]) -> Option<script::Shebang> {
+    fn shebang(&mut self, path: &[u8]) -> Option<Shebang> {
         let path = self.session.absolute(path);
         let resolved = resolve(self.root, DirId::TOP, &path).ok()?;
         match resolved.opened {
-            Opened::File(open) => script::shebang(&open).ok().flatten(),
+            Opened::File(open) => shebang::shebang(&open).ok().flatten(),
             Opened::Dir(_) | Opened::Link(_) | Opened::Special(_) => None,
         }
     }

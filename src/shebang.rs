@@ -8,31 +8,50 @@ const LINE_MAX: usize = 256;
 
 /// What stands behind `#!`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Shebang {
+pub(crate) struct Shebang {
     /// Started by the kernel.
-    pub(super) interpreter: Vec<u8>,
+    pub(crate) interpreter: Vec<u8>,
     /// Started by `env`: a name that is looked up in PATH, or a path.
-    pub(super) by_env: Option<Vec<u8>>,
+    pub(crate) by_env: Option<Vec<u8>>,
+}
+
+impl Shebang {
+    /// The program that `env NAME` looks up in PATH.
+    pub(crate) fn looked_up(&self) -> Option<&[u8]> {
+        self.by_env.as_deref().filter(|name| !name.contains(&b'/'))
+    }
 }
 
 /// The first line of a file, if it makes a script of it.
-pub(super) fn shebang(file: &impl ReadAt) -> std::io::Result<Option<Shebang>> {
+pub(crate) fn shebang(file: &impl ReadAt) -> std::io::Result<Option<Shebang>> {
     let mut head = [0; LINE_MAX];
     let len = file.read_at(&mut head, 0)?;
     Ok(parse(&head[..len]))
 }
 
-/// As `load_script` does (fs/binfmt_script.c): one word, then the rest as one argument.
-fn parse(head: &[u8]) -> Option<Shebang> {
+/// As `load_script` does (fs/binfmt_script.c): one word, then the rest as one
+/// argument. A carriage return is a letter like any other.
+pub(crate) fn parse(head: &[u8]) -> Option<Shebang> {
     let line = head.strip_prefix(b"#!")?;
-    let line = line.split(|&b| b == b'\n' || b == 0).next()?.trim_ascii();
-    let end = line.iter().position(|&b| b == b' ' || b == b'\t').unwrap_or(line.len());
-    let (interpreter, rest) = (&line[..end], line[end..].trim_ascii());
+    let line = without_blanks(line.split(|&b| b == b'\n' || b == 0).next()?);
+    let end = line.iter().position(is_blank).unwrap_or(line.len());
+    let (interpreter, rest) = (&line[..end], without_blanks(&line[end..]));
     if interpreter.is_empty() {
         return None;
     }
     let by_env = (basename(interpreter) == b"env").then(|| started_by_env(rest)).flatten();
     Some(Shebang { interpreter: interpreter.to_vec(), by_env })
+}
+
+fn is_blank(b: &u8) -> bool {
+    matches!(b, b' ' | b'\t')
+}
+
+fn without_blanks(mut line: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = line {
+        line = rest;
+    }
+    line
 }
 
 /// The first word that is neither an option of env's nor an assignment. Without
@@ -42,7 +61,7 @@ fn started_by_env(argument: &[u8]) -> Option<Vec<u8>> {
     let Some(list) = split.iter().find_map(|option| argument.strip_prefix(*option)) else {
         return (!argument.is_empty() && argument[0] != b'-').then(|| argument.to_vec());
     };
-    let mut words = list.split(|&b| b == b' ' || b == b'\t').filter(|word| !word.is_empty());
+    let mut words = list.split(is_blank).filter(|word| !word.is_empty());
     while let Some(word) = words.next() {
         match word {
             b"-u" | b"-C" | b"--unset" | b"--chdir" => drop(words.next()),
@@ -69,7 +88,9 @@ mod tests {
             ("#!/usr/bin/env -S'node' --x", Some(("/usr/bin/env", Some("node")))),
             ("#!/usr/bin/env -i\n", Some(("/usr/bin/env", None))),
             ("#!/usr/bin/env\n", Some(("/usr/bin/env", None))),
-            ("#!\t/bin/sh\r\n", Some(("/bin/sh", None))),
+            ("#!\t/bin/sh \n", Some(("/bin/sh", None))),
+            ("#!/bin/sh\r\n", Some(("/bin/sh\r", None))),
+            ("#!/usr/bin/env bash\r\n", Some(("/usr/bin/env", Some("bash\r")))),
             ("#!\n/bin/sh", None),
             ("# /bin/sh\n", None),
             ("", None),
