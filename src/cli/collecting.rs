@@ -233,6 +233,16 @@ pub(super) fn collect(
     if words.is_empty() && listed.is_empty() && contents.include.is_empty() && !contents.has_data() {
         return Err(lonely(&dist));
     }
+    if words
+        .iter()
+        .chain(&contents.include)
+        .chain(&contents.exclude)
+        .chain([&dist])
+        .any(|word| word.is_empty())
+    {
+        // The directory of the build would be meant by it.
+        return Err(Usage::new("one of the words is empty", "a variable that is not set?"));
+    }
     let data = contents.data()?;
     let needs = contents.rules.in_mode(match contents.needs {
         Needs::Auto => NeedsMode::Auto,

@@ -181,6 +181,23 @@ fn another_form_of_the_base_needs_no_links_to_its_own_files() {
     assert_eq!(names(&machine.dist()), set(&OWN));
 }
 
+/// The loader spelled the library from the directory of the run, which no image has.
+#[test]
+fn a_library_of_a_relative_search_path_comes_along() {
+    let machine = machine!();
+    let libraries = [machine.at("opt/app/libf.so.1"), machine.at(LIBM), machine.at(LIBZ)];
+    let flags: Vec<&str> = libraries.iter().map(|path| path.to_str().expect("a plain path")).collect();
+    machine.build("opt/plain", CODE, &flags);
+    let base = small_base(&machine, &[LIBC[0], LIBC[1], LIBM, LIBZ]);
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("depcollect"));
+    command.current_dir(machine.at("")).args(["--needs", "off", "--library-path", "opt/app", "--onto"]);
+    let output =
+        command.arg(&base).arg("opt/plain:/opt/plain").arg(machine.dist()).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    lay_over(&machine.dist(), &base).expect("it lies over");
+    assert_said(&start_in(&base, Path::new("/opt/plain"), &[]), 3, "7 1 1\n");
+}
+
 #[test]
 fn a_base_that_is_too_old_is_told_in_the_loaders_words() {
     let machine = machine!();

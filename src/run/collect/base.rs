@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use super::findings::judged;
 use super::image::{Ground, expect, looked_at, place_of};
 use crate::check::{self, Expected};
-use crate::closure::{Closure, Edge, Files, Object, Outcome, Session, Settings, close, open_program};
+use crate::closure::{Closure, Edge, Object, Outcome, Session, Settings, close, open_program};
 use crate::finding::{Finding, Severity};
 use crate::job::CollectTask;
-use crate::path::ImagePath;
+use crate::path::{ImagePath, dirname};
 use crate::plan::{Excluded, Plan, PlanRoot, Sources, Start, Used};
 use crate::root::Root;
 
@@ -62,7 +62,7 @@ fn close_over(
     for start in starts {
         for (level, in_root) in &start.closures {
             let settings = Settings { levels: Some(levels_of(*level)), ..Settings::default() };
-            let Some(closure) = close_as_repaired(&image, ground.files, settings, start, in_root) else {
+            let Some(closure) = close_as_repaired(&image, ground, settings, start, in_root) else {
                 continue;
             };
             note_used(&mut over.used, &image, &closure);
@@ -86,39 +86,40 @@ fn levels_of(level: Option<&'static str>) -> Vec<Vec<u8>> {
 /// has it: it is looked for where the root has it.
 fn close_as_repaired(
     image: &PlanRoot<'_>,
-    files: &Files,
+    ground: &Ground<'_>,
     settings: Settings,
     start: &Start,
     in_root: &Closure,
 ) -> Option<Closure> {
-    let mut dirs = BTreeSet::new();
+    let mut dirs: BTreeSet<Vec<u8>> = BTreeSet::new();
     loop {
-        let path = dirs.iter().copied().collect::<Vec<&[u8]>>().join(&b':');
+        let path = dirs.iter().map(Vec::as_slice).collect::<Vec<&[u8]>>().join(&b':');
         let library_path = (!dirs.is_empty()).then_some(path);
         let settings = Settings { cwd: b"/".to_vec(), library_path, ..settings.clone() };
-        let mut session = Session::new(image, files, &settings);
+        let mut session = Session::new(image, ground.files, &settings);
         let program = open_program(&mut session, &place_of(start)).ok()?;
         let closure = close(&mut session, &program);
         let before = dirs.len();
         let missing = closure.edges.iter().filter(|edge| matches!(edge.outcome, Outcome::Missing(_)));
-        dirs.extend(missing.filter_map(|edge| dir_of(in_root, &edge.name)));
+        dirs.extend(missing.filter_map(|edge| dir_of(ground.root, in_root, &edge.name)));
         if dirs.len() == before {
             return Some(closure);
         }
     }
 }
 
-/// Where the root has the library of a name.
-fn dir_of<'c>(in_root: &'c Closure, name: &[u8]) -> Option<&'c [u8]> {
+/// Where the root has the library of a name. A relative path was spelled from
+/// the directory of this run, which the image does not have.
+fn dir_of(root: &dyn Root, in_root: &Closure, name: &[u8]) -> Option<Vec<u8>> {
     let found = |edge: &Edge| match edge.outcome {
         Outcome::Found { to, .. } if &edge.name[..] == name => Some(to),
         Outcome::Found { .. } | Outcome::Missing(_) | Outcome::Dies(_) | Outcome::Vdso | Outcome::Apart => {
             None
         }
     };
-    let path = &in_root.object(in_root.edges.iter().find_map(found)?).path;
-    let slash = path.iter().rposition(|&b| b == b'/')?;
-    Some(&path[..slash])
+    let object = in_root.object(in_root.edges.iter().find_map(found)?);
+    let spelled = dirname(&object.path).filter(|dir| dir.starts_with(b"/"));
+    Some(spelled.map_or_else(|| root.real_path(object.found.dir).as_bytes().to_vec(), <[u8]>::to_vec))
 }
 
 fn note_used(used: &mut Used, image: &dyn Root, closure: &Closure) {
