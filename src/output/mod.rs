@@ -107,12 +107,18 @@ impl Failure {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Failure::Refused { hint, .. } => hint.as_deref(),
+            Failure::Conflicts(places) if places.iter().any(|(_, what)| *what == survey::TWICE) => {
+                Some("an empty DIST, or --layout merged where DIST has links such as /lib")
+            }
             Failure::Conflicts(_) => Some("--force replaces what DIST holds"),
             Failure::Changed { .. } => Some("run it again when nothing writes to the source"),
             Failure::Io { .. } | Failure::Interrupted(_) => None,
         }
     }
 }
+
+/// So many conflicts say what is the matter.
+const FEW: usize = 10;
 
 /// The part behind `depcollect: error: `. Conflicts take a line each.
 impl fmt::Display for Failure {
@@ -125,11 +131,12 @@ impl fmt::Display for Failure {
                 write!(f, "cannot copy `{}`: it changed while it was being copied", escaped(source))
             }
             Failure::Conflicts(places) => {
-                for (n, (at, what)) in places.iter().enumerate() {
+                for (n, (at, what)) in places.iter().take(FEW).enumerate() {
                     let line = if n == 0 { "" } else { "\n" };
                     write!(f, "{line}cannot write `{}` in DIST: {what}", escaped(at.as_bytes()))?;
                 }
-                Ok(())
+                let more = places.len().saturating_sub(FEW);
+                if more > 0 { write!(f, "\ncannot write {more} more places in DIST") } else { Ok(()) }
             }
             Failure::Refused { path, cause, .. } => write!(f, "cannot write `{}`: {cause}", shown(path)),
             Failure::Interrupted(signal) => write!(f, "interrupted by signal {signal}"),

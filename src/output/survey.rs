@@ -18,7 +18,7 @@ const A_DIRECTORY: &str = "a directory stands there";
 const NO_DIRECTORY: &str = "what stands there is no directory";
 const A_FILE: &str = "a file stands there";
 const OTHER_LINK: &str = "another link stands there";
-const TWICE: &str = "by the links that stand there, two things of the plan come to this place";
+pub(super) const TWICE: &str = "by the links that stand there, two things of the plan come to this place";
 const OUR_NAME: &str = "depcollect keeps this name for itself";
 
 /// Larger files come first, so that no thread is left alone with one.
