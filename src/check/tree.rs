@@ -75,6 +75,9 @@ struct Survey<'a> {
 /// Trees at the top of a running machine that hold no files.
 const KERNEL_TREES: [&[u8]; 3] = [b"proc", b"sys", b"dev"];
 
+const ABSENT: &str = "is not in the tree";
+const AS_IF_ABSENT: &str = "the kernel reports this as if the script itself did not exist";
+
 impl<'a> Survey<'a> {
     fn new(root: &'a dyn Root, files: &'a Files, look: &'a Look) -> Self {
         Survey {
@@ -209,28 +212,34 @@ impl<'a> Survey<'a> {
     fn script(&mut self, path: &[u8], script: &Shebang, is_command: bool) {
         self.tree.scripts += 1;
         let severity = if is_command { Severity::Error } else { Severity::Warning };
-        let missing = match script.looked_up() {
-            _ if !self.is_there(&script.interpreter) => &script.interpreter,
-            Some(name) if !self.is_in_path(name) => name,
-            Some(_) | None => return,
+        let interpreter = &script.interpreter[..];
+        let (missing, words, hint) = match (self.may_execute(interpreter), script.looked_up()) {
+            (None, _) => (interpreter, ABSENT, Some(AS_IF_ABSENT)),
+            (Some(false), _) => (interpreter, "cannot be executed: Permission denied", None),
+            (Some(true), Some(name)) if !self.is_in_path(name) => (name, ABSENT, None),
+            (Some(true), Some(_) | None) => return,
         };
         self.tree.findings.push(Finding {
             severity,
             code: "interpreter",
             subject: path.to_vec(),
-            message: [b"its interpreter `", missing, b"` is not in the tree"].concat(),
-            hint: Some(b"the kernel reports this as if the script itself did not exist".to_vec())
-                .filter(|_| missing == &script.interpreter[..]),
+            message: [b"its interpreter `", missing, b"` ", words.as_bytes()].concat(),
+            hint: hint.map(|hint| hint.as_bytes().to_vec()),
         });
     }
 
-    fn is_there(&self, path: &[u8]) -> bool {
-        resolve(self.root, DirId::TOP, path).is_ok_and(|found| matches!(found.opened, Opened::File(_)))
+    /// Whether anybody may execute the file; `None` if there is none.
+    fn may_execute(&self, path: &[u8]) -> Option<bool> {
+        match resolve(self.root, DirId::TOP, path).ok()?.opened {
+            Opened::File(open) => Some(open.stat.mode & 0o111 != 0),
+            Opened::Dir(_) | Opened::Link(_) | Opened::Special(_) => None,
+        }
     }
 
     fn is_in_path(&self, name: &[u8]) -> bool {
         let mut dirs = self.look.path.split(|&b| b == b':').filter(|dir| dir.starts_with(b"/"));
-        dirs.any(|dir| self.is_there(&[dir, b"/", name].concat()))
+        // As `env` does, which goes on past what it may not execute.
+        dirs.any(|dir| self.may_execute(&[dir, b"/", name].concat()) == Some(true))
     }
 
     /// Starts everything, on every processor that the tree has variants for.

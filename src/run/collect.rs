@@ -95,7 +95,7 @@ pub(super) fn collect(
     if let Some(dist) = &below.dist {
         plan.keep_times(dist);
     }
-    log.add(remarks::of_plan(scene.root, task, &plan));
+    log.add(remarks::of_plan(scene.root, task, &starts, &plan));
     if task.dry_run {
         log.show(&plan)?;
         return log.end(told, &plan, None);

@@ -109,6 +109,28 @@ unreached /opt/lib/libB.so
     );
 }
 
+/// `execve` of a script whose interpreter nobody may execute says EACCES, and
+/// `env` looks further.
+#[test]
+fn an_interpreter_has_to_be_executable() {
+    let scripts = "/bin/a \"#!/opt/closed\\n\"\n/bin/b \"#!/bin/env\\sclosed\\n\"\n/bin/c \"#!/bin/env\\sopen\\n\"\n\
+        /opt/closed: PROG\nmode /opt/closed 644\n/bin/env: PROG\n/usr/bin/closed: PROG\nmode /usr/bin/closed 644\n\
+        /usr/bin/open: PROG\nmode /usr/bin/open 644\n/bin/open: PROG\n\
+        mode /bin/a 755\nmode /bin/b 755\nmode /bin/c 755\n";
+    tree_row(
+        scripts,
+        &["/bin/a", "/bin/b", "/bin/c"],
+        false,
+        "
+error interpreter: /bin/a: its interpreter `/opt/closed` cannot be executed: Permission denied
+error interpreter: /bin/b: its interpreter `closed` is not in the tree
+warning not-executable: /usr/bin/closed: is a program, and nobody may execute it
+warning not-executable: /usr/bin/open: is a program, and nobody may execute it
+unreached /lib64/ld-linux-x86-64.so.2
+",
+    );
+}
+
 /// A good tree, damaged once: the message is the one of the real loader.
 #[test]
 fn a_damaged_tree_is_told_in_the_words_of_the_loader() {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::tree::{self, Piece, What};
 use super::{data, outside};
-use crate::closure::{NotAProgram, Program, Seen, Session, open_program};
+use crate::closure::{Found, NotAProgram, Program, Seen, Session, open_program};
 use crate::elf::Kind;
 use crate::finding::{Finding, Severity};
 use crate::job::{CollectTask, Job, Placed};
@@ -46,6 +46,8 @@ const MOST_SCRIPTS: usize = 5;
 
 /// So many special files are named; of the others there is a count.
 const MOST_NAMED: usize = 3;
+
+const EXECUTE: u32 = 0o111;
 
 impl Inputs {
     pub(super) fn of(job: &Job, task: &CollectTask, scene: &Scene<'_>, session: &mut Session<'_>) -> Inputs {
@@ -215,15 +217,42 @@ impl Gather<'_, '_> {
     }
 
     fn start(&mut self, program: Program, wanted: &Wanted, reason: Reason) {
+        self.executed(&wanted.path, &program.found, &reason);
         let is_module = matches!(program.found.facts().kind(), Kind::Library);
         let place = wanted.dest.clone().map_or(Place::AsFound, Place::Moved);
         self.inputs.starts.push(Input { program, place, reason, is_module });
+    }
+
+    /// What is named to be started, and what the kernel starts for it, has to be
+    /// executable: even root may not execute what nobody may.
+    fn executed(&mut self, path: &[u8], found: &Found, reason: &Reason) {
+        let is_started = match reason {
+            Reason::Program => !matches!(&found.file.elf, Ok(facts) if is_loaded_only(facts.kind())),
+            Reason::ScriptInterpreter { .. } => true,
+            Reason::Loader { .. }
+            | Reason::Library { .. }
+            | Reason::Included { .. }
+            | Reason::Option { .. }
+            | Reason::Need { .. }
+            | Reason::Search { .. }
+            | Reason::Way => false,
+        };
+        if is_started && found.file.stat.mode & EXECUTE == 0 {
+            self.inputs.findings.push(Finding {
+                severity: Severity::Error,
+                code: "not-executable",
+                subject: path.to_vec(),
+                message: b"cannot be executed: Permission denied".to_vec(),
+                hint: Some(b"`chmod +x` it in the builder".to_vec()),
+            });
+        }
     }
 
     /// A file that nobody loads.
     fn file(&mut self, wanted: &Wanted, reason: Reason) {
         match self.session.look(b"", &wanted.path) {
             Seen::File(found) => {
+                self.executed(&wanted.path, &found, &reason);
                 let path = wanted.path.clone();
                 let what = What::File { path, found, dest: wanted.dest.clone() };
                 self.inputs.pieces.push(Piece { what, reason });
@@ -368,6 +397,7 @@ impl Gather<'_, '_> {
                 Ok(facts) if facts.kind() != Kind::Other => {
                     let is_module = facts.kind() == Kind::Library;
                     let program = inputs::placed_from_host(self.session, &at, file);
+                    self.executed(&wanted.path, &program.found, &reason);
                     self.inputs.starts.push(Input {
                         program,
                         place: Place::Host { path, at },
@@ -444,6 +474,11 @@ impl Gather<'_, '_> {
         let subject = subject.to_vec();
         self.inputs.findings.push(Finding { severity: Severity::Error, code, subject, message, hint: None });
     }
+}
+
+/// Named, they are taken for somebody who loads them.
+fn is_loaded_only(kind: Kind) -> bool {
+    matches!(kind, Kind::Library | Kind::Loader | Kind::Other)
 }
 
 /// `./app` is `app`.

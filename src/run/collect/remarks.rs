@@ -3,16 +3,19 @@
 use crate::finding::{Finding, Severity};
 use crate::job::{CollectTask, Layout};
 use crate::path::ImagePath;
-use crate::plan::{Entry, Node, Plan, Reason};
-use crate::root::{Access, DirId, Opened, Root, resolve};
+use crate::plan::{Entry, Node, Plan, Reason, Start};
+use crate::root::{Access, DirId, FileId, Opened, Root, resolve};
 
 /// So many places are named; of the others there is a count.
 const MOST_NAMED: usize = 3;
 
-pub(super) fn of_plan(root: &dyn Root, task: &CollectTask, plan: &Plan) -> Vec<Finding> {
+const READ: u32 = 4;
+const EXECUTE: u32 = 1;
+
+pub(super) fn of_plan(root: &dyn Root, task: &CollectTask, starts: &[Start], plan: &Plan) -> Vec<Finding> {
     let mut remarks = Vec::new();
     remarks.extend(preload_stays(root));
-    remarks.extend(closed_to_others(task, plan));
+    remarks.extend(closed_to_others(task, starts, plan));
     remarks.extend(privileged(plan));
     if task.layout == Layout::AsFound && task.onto.is_none() {
         remarks.extend(form_of_the_top(plan));
@@ -45,33 +48,69 @@ fn preload_stays(root: &dyn Root) -> Option<Finding> {
     }
 }
 
-/// T22: an image that runs as any user has no use for what that user cannot read.
-fn closed_to_others(task: &CollectTask, plan: &Plan) -> Option<Finding> {
+/// T22: an image that runs as any user has no use for what that user can neither
+/// read nor start.
+fn closed_to_others(task: &CollectTask, starts: &[Start], plan: &Plan) -> Vec<Finding> {
     let user = task.data.user.as_ref().map(|user| (user.uid, user.gid));
     if user.is_some_and(|(uid, _)| uid == 0) {
-        return None;
+        return Vec::new();
     }
-    let is_closed = |entry: &Entry| match &entry.node {
-        Node::Dir(dir) => !allows(dir.access, user, 0o5),
-        Node::File(id) => !allows(plan.content(*id).access, user, 0o4),
-        Node::Link(_) => false,
+    let libraries = named_libraries(starts);
+    let allowed = |entry: &Entry, of_dir, of_file| match &entry.node {
+        Node::Dir(dir) => allows(dir.access, user, of_dir),
+        Node::File(id) => allows(plan.content(*id).access, user, of_file),
+        Node::Link(_) => true,
+    };
+    let is_closed = |entry: &Entry| !allowed(entry, READ | EXECUTE, READ);
+    let is_unstarted = |entry: &Entry| {
+        !is_closed(entry) && is_started(plan, entry, &libraries) && !allowed(entry, 0, EXECUTE)
     };
     // A home is its owner's, and setuid programs are made to be closed.
     let counts = |entry: &Entry| !entry.reasons.iter().any(|why| matches!(why, Reason::Option { .. }));
-    let closed = plan.entries().filter(|(_, entry)| counts(entry) && is_closed(entry)).map(|(at, _)| at);
-    let names = some_of(closed)?;
-    let hint = b"chmod them in the builder, or run the image as their owner".to_vec();
-    let message = match user {
-        Some((uid, gid)) => format!("cannot be read by {uid}:{gid}, the user of --user"),
-        None => "can be read by their owner only: a container run as another user fails there".into(),
+    let names = |is_meant: &dyn Fn(&Entry) -> bool| {
+        some_of(plan.entries().filter(|(_, entry)| counts(entry) && is_meant(entry)).map(|(at, _)| at))
     };
-    Some(Finding {
+    let told = |verb: &str, names: Vec<u8>| closed(verb, user, names);
+    let unread = names(&is_closed).map(|names| told("read", names));
+    unread.into_iter().chain(names(&is_unstarted).map(|names| told("executed", names))).collect()
+}
+
+fn closed(verb: &str, user: Option<(u32, u32)>, subject: Vec<u8>) -> Finding {
+    let message = match user {
+        Some((uid, gid)) => format!("cannot be {verb} by {uid}:{gid}, the user of --user"),
+        None => format!("can be {verb} by their owner only: a container run as another user fails there"),
+    };
+    Finding {
         severity: Severity::Warning,
         code: "closed",
-        subject: names,
+        subject,
         message: message.into_bytes(),
-        hint: Some(hint),
-    })
+        hint: Some(b"chmod them in the builder, or run the image as their owner".to_vec()),
+    }
+}
+
+/// Whether the kernel starts it. What nobody may execute is data that was named.
+fn is_started(plan: &Plan, entry: &Entry, libraries: &[FileId]) -> bool {
+    let Node::File(id) = &entry.node else { return false };
+    let content = plan.content(*id);
+    let is_library = content.source.identity().is_some_and(|id| libraries.contains(&id));
+    let is_reason = |why: &Reason| match why {
+        Reason::Program => !is_library,
+        Reason::ScriptInterpreter { .. } | Reason::Loader { .. } => true,
+        Reason::Library { .. }
+        | Reason::Included { .. }
+        | Reason::Option { .. }
+        | Reason::Need { .. }
+        | Reason::Search { .. }
+        | Reason::Way => false,
+    };
+    content.access.mode & 0o111 != 0 && entry.reasons.iter().any(is_reason)
+}
+
+/// Programs by what was typed, and nobody starts them.
+fn named_libraries(starts: &[Start]) -> Vec<FileId> {
+    let named = starts.iter().filter(|start| start.is_module && start.reason == Reason::Program);
+    named.map(|start| start.closures[0].1.objects[0].found.file.stat.id).collect()
 }
 
 fn allows(access: Access, user: Option<(u32, u32)>, wanted: u32) -> bool {
