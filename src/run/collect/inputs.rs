@@ -4,6 +4,8 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use rustix::io::Errno;
+
 use super::tree::{self, Piece, What};
 use super::{data, outside};
 use crate::closure::{Found, NotAProgram, Program, Seen, Session, open_program};
@@ -11,10 +13,10 @@ use crate::elf::Kind;
 use crate::finding::{Finding, Severity};
 use crate::job::{CollectTask, Job, Placed};
 use crate::needs::{self, Want};
-use crate::path::{ImagePath, basename};
+use crate::path::{ImagePath, basename, dirname};
 use crate::plan::{Excluded, Glob, Place, Reason};
 use crate::root::dir::DirRoot;
-use crate::root::{DirId, FileId, Opened, Root, resolve};
+use crate::root::{Child, DirId, FileId, Links, Opened, Root, resolve, resolve_dir};
 use crate::run::inputs;
 use crate::run::problem::{Problem, Where};
 use crate::run::{Scene, words};
@@ -165,11 +167,38 @@ impl Gather<'_, '_> {
             let cause = "no file of the root matches the pattern".into();
             self.problem(Problem::new(&placed.word, "include", cause));
         }
+        let mut skipped = Vec::new();
         for path in matches {
             let dest = wanted.dest.as_ref().map(|dest| dest.join(basename(&path)));
             let reason = Reason::Included { word: placed.word.clone() };
-            self.included(&Wanted { path, is_host: false, dest }, &reason);
+            let one = Wanted { path, is_host: false, dest };
+            match self.session.look(b"", &one.path) {
+                Seen::Special(what) => skipped.push((one.path, what)),
+                Seen::Error { errno, .. } if is_nowhere(errno) && self.link(&one, &reason) => {}
+                Seen::Error { .. } | Seen::File(_) | Seen::Directory | Seen::Unreadable(_) => {
+                    self.included(&one, &reason);
+                }
+            }
         }
+        self.skipped(skipped, &wanted.path);
+    }
+
+    /// A link that leads nowhere is taken as it is, as in a directory. Whether
+    /// there is one.
+    fn link(&mut self, wanted: &Wanted, reason: &Reason) -> bool {
+        let Some((dir, name)) = dirname(&wanted.path).map(|dir| (dir, basename(&wanted.path))) else {
+            return false;
+        };
+        let Ok((dir, links)) = resolve_dir(self.root, DirId::TOP, dir) else { return false };
+        let Ok(Child::Link(target)) = self.root.child(dir, name) else { return false };
+        let found = ImagePath::from(self.root.real_path(dir)).join(name);
+        let links = if wanted.dest.is_some() { Links::new() } else { links };
+        let at = wanted.dest.clone().unwrap_or(found);
+        let path = wanted.dest.as_ref().map_or(&wanted.path[..], ImagePath::as_bytes).to_vec();
+        let items = vec![(at, tree::Item::Link(target))];
+        let what = What::Tree { path, items, links, stays: wanted.dest.is_none() };
+        self.inputs.pieces.push(Piece { what, reason: reason.clone() });
+        true
     }
 
     fn included(&mut self, wanted: &Wanted, reason: &Reason) {
@@ -362,6 +391,15 @@ impl Gather<'_, '_> {
                 self.inputs.starts.push(Input { program, place: Place::Planned(at), reason, is_module });
             }
         }
+        self.skipped(walked.skipped, &wanted.path);
+        let path = self.session.absolute(wanted.dest.as_ref().map_or(&wanted.path[..], ImagePath::as_bytes));
+        let stays = wanted.dest.is_none();
+        let what = What::Tree { path, items: walked.items, links: walked.links, stays };
+        self.inputs.pieces.push(Piece { what, reason: reason.clone() });
+    }
+
+    /// What cannot be copied: the first few by name, the others by number.
+    fn skipped(&mut self, skipped: Vec<(Vec<u8>, &'static str)>, within: &[u8]) {
         let special = |path: Vec<u8>, message: String| Finding {
             severity: Severity::Warning,
             code: "special",
@@ -369,18 +407,14 @@ impl Gather<'_, '_> {
             message: message.into_bytes(),
             hint: None,
         };
-        let more = walked.skipped.len().saturating_sub(MOST_NAMED);
-        for (path, what) in walked.skipped.into_iter().take(MOST_NAMED) {
+        let more = skipped.len().saturating_sub(MOST_NAMED);
+        for (path, what) in skipped.into_iter().take(MOST_NAMED) {
             self.inputs.findings.push(special(path, format!("a {what} is not taken along")));
         }
         if more > 0 {
             let message = format!("{more} more special files are not taken along");
-            self.inputs.findings.push(special(wanted.path.clone(), message));
+            self.inputs.findings.push(special(within.to_vec(), message));
         }
-        let path = self.session.absolute(wanted.dest.as_ref().map_or(&wanted.path[..], ImagePath::as_bytes));
-        let stays = wanted.dest.is_none();
-        let what = What::Tree { path, items: walked.items, links: walked.links, stays };
-        self.inputs.pieces.push(Piece { what, reason: reason.clone() });
     }
 
     /// A program or file of the host, with a foreign root.
@@ -487,6 +521,11 @@ fn plain(path: &[u8]) -> &[u8] {
         [b'.', b'/', rest @ ..] if !rest.starts_with(b"/") && !rest.is_empty() => plain(rest),
         path => path,
     }
+}
+
+/// What a link that dangles, or goes round, ends in; another error is trouble.
+fn is_nowhere(errno: i32) -> bool {
+    [Errno::NOENT, Errno::LOOP, Errno::NOTDIR].map(Errno::raw_os_error).contains(&errno)
 }
 
 fn is_glob(path: &[u8]) -> bool {
