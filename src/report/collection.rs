@@ -73,6 +73,7 @@ pub fn collection(out: &mut String, collection: &Collection<'_>, verbose: bool, 
 
 fn one_program(program: &Program) -> String {
     let loads = match (program.family, program.files) {
+        (Some(_), 0) => files(0),
         (Some(_), n) if program.of_base == n => format!("{}, all of the base", files(n)),
         (Some(_), n) if program.of_base > 0 => format!("{}, {} of the base", files(n), program.of_base),
         (None, _) => "static, needs nothing".to_owned(),
