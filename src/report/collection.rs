@@ -1,7 +1,7 @@
 //! What a collection did, as a log and as `depcollect/1`.
 
 use super::edges::size;
-use super::escape::escaped;
+use super::escape::{escaped, is_plain};
 use super::findings::note;
 use super::json_writer::Writer;
 use super::needs::{Needed, for_run_time, one_need};
@@ -140,12 +140,24 @@ fn total(collection: &Collection<'_>, counts: &Counts) -> String {
 /// What belongs into the Dockerfile's last stage.
 fn lines_to_paste(collection: &Collection<'_>) -> Vec<String> {
     let mut lines: Vec<String> = collection.lines.iter().map(|line| escaped(line)).collect();
-    if let Some(entry) = &collection.entry {
+    // JSON has no word for a name that is no text.
+    let entry = collection.entry.as_deref().and_then(|path| std::str::from_utf8(path).ok());
+    if let Some(entry) = entry {
         let mut list = Writer::default();
-        list.array([entry], |w, path| w.str(&escaped(path)));
-        lines.push(format!("ENTRYPOINT {}", list.text));
+        list.array([entry], |w, path| w.str(path));
+        lines.push(format!("ENTRYPOINT {}", fit_to_be_shown(&list.text)));
     }
     lines
+}
+
+/// JSON leaves characters as they are that turn the direction of a terminal's
+/// text; all of those have four digits.
+fn fit_to_be_shown(json: &str) -> String {
+    let shown = |c: char| match is_plain(c.encode_utf8(&mut [0; 4]).as_bytes()) {
+        true => c.to_string(),
+        false => format!("\\u{:04x}", u32::from(c)),
+    };
+    json.chars().map(shown).collect()
 }
 
 /// The report of a collection, for scripts.

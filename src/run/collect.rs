@@ -223,9 +223,11 @@ fn start_of(closer: &mut Closer<'_>, input: &Input) -> Start {
     }
 }
 
-/// The one program or script that was named, by its path in the image.
+/// The one program or script that was named, by its path in the image. A
+/// library that was named starts nothing.
 fn entry_of(root: &dyn Root, starts: &[Start], pieces: &[Piece]) -> Option<Vec<u8>> {
-    let started = starts.iter().filter(|start| start.reason == Reason::Program).map(image::place_of);
+    let is_entry = |start: &&Start| start.reason == Reason::Program && !start.is_module;
+    let started = starts.iter().filter(is_entry).map(image::place_of);
     let script = |piece: &Piece| match &piece.what {
         What::File { path, dest, .. } if piece.reason == Reason::Program => {
             Some(dest.as_ref().map_or(path.clone(), |dest| dest.as_bytes().to_vec()))

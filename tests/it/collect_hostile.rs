@@ -60,3 +60,24 @@ fn a_link_that_leads_nowhere_is_no_program() {
     assert!(said.starts_with("-- 2\n") && said.contains("cannot open `/srv/gone`: No such file"), "{said}");
     assert!(!bench.dir.path().join("dist").exists());
 }
+
+#[test]
+fn an_entrypoint_is_the_name_of_the_file_or_none() {
+    let bench = Bench::of(
+        "/opt/a\\nb: PROG\n/opt/caf\\xc3\\xa9: PROG\n/opt/\\xff: PROG\n/opt/a\\xe2\\x80\\xaeb: PROG\n/opt/libA.so:\n",
+    );
+    let rows: [(&[u8], &str); 6] = [
+        (b"/opt/a\nb", "    ENTRYPOINT [\"/opt/a\\u000ab\"]\n"),
+        (b"/opt/caf\xc3\xa9", "    ENTRYPOINT [\"/opt/caf\u{e9}\"]\n"),
+        (b"/opt/a\xe2\x80\xaeb", "    ENTRYPOINT [\"/opt/a\\u202eb\"]\n"),
+        (b"/opt/\xff", ""),
+        (b"/opt/libA.so", ""),
+        (b"/opt/libA.so\0/opt/caf\xc3\xa9", "    ENTRYPOINT [\"/opt/caf\u{e9}\"]\n"),
+    ];
+    for (names, expected) in rows {
+        fs::write(bench.dir.path().join("names"), names).unwrap();
+        let said = bench.says(&["collect", "--dry-run", "--from", "names", "-0", "dist"]);
+        let lines: String = said.split_inclusive('\n').filter(|line| line.contains("ENTRYPOINT")).collect();
+        assert!(said.contains("\n-- 0\n") && lines == expected, "{said}");
+    }
+}
