@@ -1,7 +1,9 @@
 //! Inputs that nobody means well: each is taken, refused or left out, and said.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use crate::cli::Bench;
 
@@ -79,5 +81,33 @@ fn an_entrypoint_is_the_name_of_the_file_or_none() {
         let said = bench.says(&["collect", "--dry-run", "--from", "names", "-0", "dist"]);
         let lines: String = said.split_inclusive('\n').filter(|line| line.contains("ENTRYPOINT")).collect();
         assert!(said.contains("\n-- 0\n") && lines == expected, "{said}");
+    }
+}
+
+/// Without rights nothing of setuid is kept in a directory, and an archive keeps it.
+#[test]
+fn who_has_no_rights_is_not_told_that_setuid_is_kept() {
+    let bench = Bench::of("/usr/bin/su: PROG\nmode /usr/bin/su 4755\n");
+    let (dir, program) = (bench.dir.path(), bench.dir.path().join("depcollect"));
+    // Where it was built may be closed to others.
+    let copied = Command::new("cp").arg(assert_cmd::cargo::cargo_bin!("depcollect")).arg(&program).status();
+    assert!(copied.is_ok_and(|status| status.success()), "a copy");
+    fs::create_dir(dir.join("out")).unwrap();
+    for (at, mode) in [("", 0o755), ("out", 0o777)] {
+        fs::set_permissions(dir.join(at), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    for (form, dist, is_kept) in [("dir", "out/tree", false), ("tar", "out/tar", true)] {
+        let mut command = Command::new(&program);
+        command.args(["collect", "--root", "root", "--output", form, "/usr/bin/su", dist]).current_dir(dir);
+        let is_root = rustix::process::geteuid().is_root();
+        if is_root {
+            command.uid(65534).gid(65534);
+        }
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert_eq!(said.contains("are kept"), is_kept, "{said}");
+        // Without root the file is the user's own, and keeps its owner.
+        assert_eq!(said.contains("dropped"), is_root && !is_kept, "{said}");
     }
 }

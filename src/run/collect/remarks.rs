@@ -1,7 +1,9 @@
 //! What a plan tells that somebody will want to know before the image is built.
 
+use rustix::process::geteuid;
+
 use crate::finding::{Finding, Severity};
-use crate::job::{CollectTask, Layout};
+use crate::job::{CollectTask, Layout, Output};
 use crate::path::ImagePath;
 use crate::plan::{Entry, Node, Plan, Reason, Start};
 use crate::root::{Access, DirId, FileId, Opened, Root, resolve};
@@ -16,7 +18,7 @@ pub(super) fn of_plan(root: &dyn Root, task: &CollectTask, starts: &[Start], pla
     let mut remarks = Vec::new();
     remarks.extend(preload_stays(root));
     remarks.extend(closed_to_others(task, starts, plan));
-    remarks.extend(privileged(plan));
+    remarks.extend(privileged(task, plan));
     if task.layout == Layout::AsFound && task.onto.is_none() {
         remarks.extend(form_of_the_top(plan));
     }
@@ -122,8 +124,12 @@ fn allows(access: Access, user: Option<(u32, u32)>, wanted: u32) -> bool {
     access.mode >> shift & wanted == wanted
 }
 
-/// T18: what a copy usually drops is kept, and that should not be a surprise.
-fn privileged(plan: &Plan) -> Option<Finding> {
+/// T18: what a copy usually drops is kept, and that should not be a surprise. What
+/// a user without rights cannot keep in a directory is told once it is written.
+fn privileged(task: &CollectTask, plan: &Plan) -> Option<Finding> {
+    if task.output == Output::Dir && !geteuid().is_root() {
+        return None;
+    }
     let gains = |entry: &Entry| match &entry.node {
         Node::File(id) => {
             let content = plan.content(*id);
