@@ -63,7 +63,7 @@ pub struct Engine {
     texts: Map<FileId, Vec<&'static str>>,
     /// What the rules take along.
     taken: Vec<Want>,
-    /// A rule counts once for each loader, and once for each program if it is about that.
+    /// A rule counts once for each loader, and once for each file that it asks what it wants.
     done: BTreeSet<(&'static str, Vec<u8>, Vec<u8>)>,
     /// Directories of what the rules want.
     covered: BTreeSet<Vec<u8>>,
@@ -121,9 +121,7 @@ impl Engine {
         let mut scene = Scene { session, closure, is_named };
         let mut needs = Vec::new();
         for rule in rules::all() {
-            let program = if is_named && rule.is_of_program() { &closure.program[..] } else { b"" };
-            let turn = (rule.id, loader.clone(), program.to_vec());
-            if !self.counts(rule) || self.done.contains(&turn) {
+            if !self.counts(rule) {
                 continue;
             }
             if rule.is_static && !is_static || !rule.libc.is_none_or(|libc| suits(&mut scene, &loader, libc))
@@ -131,7 +129,8 @@ impl Engine {
                 continue;
             }
             let Some(cause) = self.cause(&scene, rule) else { continue };
-            if !rule.texts.is_empty() && !holds_text(&scene, rule) {
+            let turn = (rule.id, loader.clone(), asked(&scene, rule, &cause).to_vec());
+            if self.done.contains(&turn) || !rule.texts.is_empty() && !holds_text(&scene, rule) {
                 continue;
             }
             self.done.insert(turn);
@@ -313,6 +312,17 @@ impl Engine {
             _ => [&named.join(&b" "[..]), &b" beside "[..], &cause.words].concat(),
         };
         Some(Need { rule: rule.id, action, trigger, prevents, cure, wanted })
+    }
+}
+
+/// The program or library on which it depends what a rule wants; empty if on none.
+fn asked<'c>(scene: &Scene<'c, '_>, rule: &Rule, cause: &'c Cause) -> &'c [u8] {
+    if scene.is_named && rule.asks_program() {
+        &scene.closure.program[..]
+    } else if rule.asks_file() {
+        cause.path()
+    } else {
+        b""
     }
 }
 

@@ -33,6 +33,11 @@ impl Cause {
         Cause { words, file: None, version: None }
     }
 
+    /// The path of the file that was asked for its name; empty if none was.
+    pub(super) fn path(&self) -> &[u8] {
+        if self.file.is_some() { &self.words } else { b"" }
+    }
+
     /// `None`: its name does not fit.
     pub(super) fn of_file(object: &Object, pattern: &str, name: &[u8]) -> Option<Cause> {
         let version = fit(pattern, name)?;

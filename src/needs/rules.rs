@@ -110,22 +110,36 @@ pub enum Data {
     Tmp,
 }
 
+impl Take {
+    fn patterns(&self) -> &[&'static str] {
+        match self {
+            Take::Paths(paths)
+            | Take::First(paths)
+            | Take::Constants(paths)
+            | Take::Extensions(paths)
+            | Take::Modules(_, paths) => paths,
+            Take::Library(_) | Take::Literals(_) | Take::Data(_) | Take::Note(_) => &[],
+        }
+    }
+}
+
 impl Rule {
     /// What it wants depends on which program it is, not only on what that loads.
-    pub fn is_of_program(&self) -> bool {
-        let is_named = self.triggers.iter().any(|trigger| matches!(trigger, Trigger::Named(_)));
-        is_named
-            || self.takes.iter().any(|take| match take {
-                Take::Literals(_) => true,
-                Take::Modules(_, paths) => paths.iter().any(|path| path.contains("{program}")),
-                Take::Library(_)
-                | Take::Paths(_)
-                | Take::First(_)
-                | Take::Constants(_)
-                | Take::Extensions(_)
-                | Take::Data(_)
-                | Take::Note(_) => false,
-            })
+    pub fn asks_program(&self) -> bool {
+        let asks = |path: &str| path.contains("{program}");
+        self.takes
+            .iter()
+            .any(|take| matches!(take, Take::Literals(_)) || take.patterns().iter().any(|path| asks(path)))
+    }
+
+    /// What it wants depends on which file set it off: where that lies, its version,
+    /// or its constants.
+    pub fn asks_file(&self) -> bool {
+        let asks = |path: &str| path.contains("{dir}") || path.contains("{v}");
+        self.takes.iter().any(|take| {
+            matches!(take, Take::Constants(_) | Take::Extensions(_))
+                || take.patterns().iter().any(|path| asks(path))
+        })
     }
 }
 

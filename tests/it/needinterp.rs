@@ -150,6 +150,36 @@ fn two_versions_have_two_libraries() {
 }
 
 #[test]
+fn two_copies_have_two_libraries() {
+    let of = |top: &str| {
+        format!(
+            "{top}/bin/java: PROG; NEEDED libjli.so; RUNPATH $ORIGIN/../lib\n\
+             {top}/lib/libjli.so: SONAME libjli.so\n{top}/conf/net \"x\"\n"
+        )
+    };
+    let world = of("/opt/jdk") + &of("/usr/lib/jvm/17");
+    let words = ["--dry-run", "--needs", "auto", "/usr/lib/jvm/17/bin/java", "/opt/jdk/bin/java", "dist"];
+    let said = Bench::of(&world).says(&words);
+    let conf: Vec<String> = by_rules(&said).into_iter().filter(|line| line.contains("/conf/net")).collect();
+    assert_eq!(conf, ["/opt/jdk/conf/net java", "/usr/lib/jvm/17/conf/net java"], "{said}");
+}
+
+/// Another library of the same rule, and what that wants has no place of its own.
+#[test]
+fn what_lies_in_one_place_is_wanted_once() {
+    let world = "
+/a: PROG; NEEDED libtinfo.so.6
+/b: PROG; NEEDED libncursesw.so.6
+/lib/x86_64-linux-gnu/libtinfo.so.6: SONAME libtinfo.so.6
+/lib/x86_64-linux-gnu/libncursesw.so.6: SONAME libncursesw.so.6
+/lib/terminfo/x/xterm \"x\"
+";
+    let said = Bench::of(world).says(&["--dry-run", "--needs", "auto", "/a", "/b", "dist"]);
+    assert!(!said.contains("because of /lib/x86_64-linux-gnu/libncursesw.so.6"), "{said}");
+    assert!(said.contains("because of /lib/x86_64-linux-gnu/libtinfo.so.6"), "{said}");
+}
+
+#[test]
 fn what_one_rule_takes_no_other_suggests() {
     let world = |text: &str| {
         format!("/usr/bin/php8.2: PROG; CALL localtime; TEXT {text}\n/usr/share/zoneinfo/zone.tab \"x\"\n")
