@@ -156,6 +156,31 @@ fn a_library_brings_its_own() {
     }
 }
 
+/// The program is thin: what the rules ask of a program is in its library.
+#[test]
+fn an_interpreter_may_be_a_library() {
+    let files = "/etc/services \"x\"\n/usr/share/zoneinfo/UTC \"x\"\n/bin/sh \"x\"\n\
+                 /usr/lib/locale/C.utf8/LC_CTYPE \"x\"";
+    let of_all = "utf8 Collect: /usr/lib/locale/C.utf8 paste";
+    let of_most = "services Collect: /etc/services";
+    let named = "tz Suggest: /usr/share/zoneinfo\nsh Suggest: /bin/sh";
+    let users = "users Collect: /etc/passwd /etc/group";
+    for (soname, expected) in [
+        ("libpython3.11.so.1.0", vec![users, of_most, of_all, named]),
+        ("libperl.so.5.36", vec![users, of_most, of_all, named]),
+        ("libruby-3.1.so.3.1", vec![users, of_most, of_all, named]),
+        ("libnode.so.108", vec![users, of_all]),
+        ("libjli.so", vec![users, of_all]),
+        ("libother.so", vec![]),
+    ] {
+        let world = format!("/app: PROG; NEEDED {soname}\nLIB/{soname}: SONAME {soname}\n{files}");
+        let shown = show(&needs_of(&(loader("2.36") + &lines(&world)), NeedsTask::default()));
+        let has_own = |line: &&str| !line.starts_with("java ");
+        let shown: Vec<&str> = shown.lines().filter(has_own).collect();
+        assert_eq!(shown.join("\n"), expected.join("\n"), "{soname}");
+    }
+}
+
 const NOTED: &str = "
 /app: PROG; NEEDED libn.so
 LIB/libn.so: SONAME libn.so; \

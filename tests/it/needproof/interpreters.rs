@@ -48,6 +48,19 @@ date_default_timezone_set('Europe/Berlin'); echo date('T', 0);",
                 fails: "Cannot load externalized builtin: \"internal/deps/",
                 says: "1\n",
             },
+            // What looks up users is in their libraries, not in the programs.
+            Proof {
+                program: "/usr/bin/node",
+                words: &["-e", "console.log(os.userInfo().username)"],
+                fails: "Cannot load externalized builtin: \"internal/deps/",
+                says: "nobody\n",
+            },
+            Proof {
+                program: "/usr/bin/ruby",
+                words: &["-retc", "-e", "puts Etc.getpwuid(0).name"],
+                fails: "`RubyGems' were not loaded.",
+                says: "root\n",
+            },
             Proof {
                 program: "/usr/bin/gawk",
                 words: &["@load \"filefuncs\"; @include \"ord\"; BEGIN { print chdir(\"/\"), ord(\"a\") }"],
