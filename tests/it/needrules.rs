@@ -78,6 +78,9 @@ fn name_services_are_files_of_their_own_before_2_34() {
     check("2.33", world, both);
     check("2.34", world, "nsswitch Collect: /etc/nsswitch.conf");
     check("2.35", world, "");
+    let by_library = world.replace("CALL", "NEEDED libk.so\nLIB/libk.so: CALL");
+    check("2.31", &by_library, both);
+    check("2.35", &by_library, "");
     check(
         "2.31",
         "/app: PROG; CALL getaddrinfo",
