@@ -140,7 +140,11 @@ fn a_library_brings_its_own() {
             "proj Collect: /usr/share/proj/proj.db",
         ),
         ("libasound.so.2", "/usr/share/alsa/alsa.conf", "alsa Collect: /usr/share/alsa"),
-        ("libpam.so.0", "/sbin/unix_chkpwd", "pam Suggest: /sbin/unix_chkpwd"),
+        (
+            "libpam.so.0",
+            "/sbin/unix_chkpwd /etc/security/limits.conf /etc/security/opasswd",
+            "pam Suggest: /etc/security/limits.conf /sbin/unix_chkpwd",
+        ),
         ("libtinfo.so.6", "/lib/terminfo/x/xterm", "terminfo Collect: /lib/terminfo/x/xterm"),
         (
             "libsasl2.so.2",
