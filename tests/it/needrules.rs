@@ -188,6 +188,22 @@ fn an_interpreter_may_be_a_library() {
     }
 }
 
+#[test]
+fn a_program_is_known_by_its_name() {
+    for (program, files, expected) in [
+        ("/usr/bin/git", "/usr/lib/git-core/git-remote-https \"x\"", "git Suggest: /usr/lib/git-core"),
+        (
+            "/opt/bin/git",
+            "/opt/libexec/git-core/git-remote-https \"x\"",
+            "git Suggest: /opt/libexec/git-core",
+        ),
+        ("/opt/bin/other", "/opt/libexec/git-core/git-remote-https \"x\"", ""),
+    ] {
+        let world = format!("{program}: PROG\n/app -> {program}\n{files}");
+        check("2.36", &world, expected);
+    }
+}
+
 const NOTED: &str = "
 /app: PROG; NEEDED libn.so
 LIB/libn.so: SONAME libn.so; \
