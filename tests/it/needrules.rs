@@ -198,6 +198,17 @@ fn a_program_is_known_by_its_name() {
             "git Suggest: /opt/libexec/git-core",
         ),
         ("/opt/bin/other", "/opt/libexec/git-core/git-remote-https \"x\"", ""),
+        ("/usr/bin/gdb", "/usr/share/gdb/python/gdb/__init__.py \"x\"", "gdb Collect: /usr/share/gdb"),
+        (
+            "/bin/zsh",
+            "LIB/zsh/5.9/zsh/zle.so: SONAME t\n/usr/share/zsh/functions/Misc/zed \"x\"",
+            "zsh Suggest: zsh /usr/share/zsh/functions",
+        ),
+        (
+            "/usr/bin/gpg",
+            "/usr/bin/gpg-agent \"x\"\n/usr/lib/gnupg/keyboxd \"x\"",
+            "gpg Suggest: /usr/bin/gpg-agent /usr/lib/gnupg/keyboxd",
+        ),
     ] {
         let world = format!("{program}: PROG\n/app -> {program}\n{files}");
         check("2.36", &world, expected);
