@@ -9,7 +9,7 @@ use super::rules::Format;
 use super::{Want, Wanted, look, places};
 use crate::finding::{Finding, Severity};
 use crate::path::dirname;
-use crate::root::Root;
+use crate::root::{FileId, Root};
 
 mod openssl;
 mod parse;
@@ -126,6 +126,8 @@ struct Reading<'r> {
     files: Vec<Vec<u8>>,
     /// What was met, readable or not: nothing is included twice, and no loop goes round.
     met: BTreeSet<Vec<u8>>,
+    /// What was opened: two paths may lead to one file.
+    read: BTreeSet<FileId>,
     lines: Vec<Line>,
     findings: Vec<Finding>,
     /// So much may still be read.
@@ -134,15 +136,21 @@ struct Reading<'r> {
 
 impl<'r> Reading<'r> {
     fn new(root: &'r dyn Root, includes: Includes) -> Reading<'r> {
-        let (files, met, lines, findings) = (Vec::new(), BTreeSet::new(), Vec::new(), Vec::new());
-        Reading { root, includes, files, met, lines, findings, left: MOST_TEXT }
+        let (files, lines, findings) = (Vec::new(), Vec::new(), Vec::new());
+        let (met, read) = (BTreeSet::new(), BTreeSet::new());
+        Reading { root, includes, files, met, read, lines, findings, left: MOST_TEXT }
     }
 
     fn file(&mut self, path: &[u8], base: &[u8]) {
         if self.met.len() == MOST_FILES || !self.met.insert(path.to_vec()) {
             return;
         }
-        let bytes = match look::bytes(self.root, path) {
+        let bytes = match look::open(self.root, path) {
+            Ok(file) if !self.read.insert(file.stat.id) => return,
+            Ok(file) => look::whole(&file),
+            Err(error) => Err(error),
+        };
+        let bytes = match bytes {
             Ok(bytes) => bytes,
             Err(error) => return self.findings.push(finding(path.to_vec(), look::words(&error))),
         };

@@ -35,7 +35,11 @@ pub(super) fn text_of(root: &dyn Root, path: &[u8]) -> Vec<u8> {
 
 /// The contents of a small file.
 pub(super) fn bytes(root: &dyn Root, path: &[u8]) -> io::Result<Vec<u8>> {
-    let file = open(root, path)?;
+    whole(&open(root, path)?)
+}
+
+/// The contents of an open one.
+pub(super) fn whole(file: &OpenFile) -> io::Result<Vec<u8>> {
     if file.stat.len > SMALL {
         return Err(io::Error::other("it is too large for what it should be"));
     }

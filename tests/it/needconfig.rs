@@ -66,6 +66,14 @@ fn a_configuration_brings_the_modules_that_it_names() {
             "tls Collect: no-data
              openssl Collect: /etc/ssl/openssl.cnf ossl-modules/legacy.so /etc/ssl/x/a.cnf /etc/ssl/x/b.cnf",
         ),
+        // Two paths of one file: what is wrong in it is said once.
+        (
+            "libssl.so.3",
+            "/etc/ssl/openssl.cnf \".include\\s/none\\n\"
+             /usr/lib/ssl/openssl.cnf -> /etc/ssl/openssl.cnf",
+            "tls Collect: no-data
+             openssl Collect: /usr/lib/ssl/openssl.cnf /etc/ssl/openssl.cnf config",
+        ),
     ] {
         check("2.36", &world(soname, files), expected);
     }
