@@ -90,7 +90,10 @@ impl Engine {
                 verb: "use the rule",
                 subject: id.clone(),
                 cause: "there is none of that name".into(),
-                hint: Some(format!("the rules are {}", ids().collect::<Vec<_>>().join(", "))),
+                hint: Some(match id.as_slice() == dlopen::RULE.as_bytes() {
+                    true => "`--dlopen none|required|recommended|suggested` chooses that".into(),
+                    false => format!("the rules are {}", ids().collect::<Vec<_>>().join(", ")),
+                }),
             });
         }
         Ok(Engine {

@@ -326,6 +326,11 @@ fn rules_can_be_chosen() {
     let unknown = Bench::of(WORLD).says(&["needs", "--with", "nothing", "/app", "/plain"]);
     let words = "-- 2\ndepcollect: error: cannot use the rule `nothing`: there is none of that name\nhint: the rules are gccs, ";
     assert!(unknown.starts_with(words) && unknown.lines().count() == 3, "{unknown}");
+    let hint = "\nhint: `--dlopen none|required|recommended|suggested` chooses that\n";
+    for option in ["--with", "--without"] {
+        let dlopen = Bench::of(WORLD).says(&["needs", option, "dlopen", "/app"]);
+        assert!(dlopen.ends_with(hint), "{dlopen}");
+    }
     let unasked = Bench::of(WORLD).says(&["needs", "--with", "magic", "/plain"]);
     assert!(unasked.starts_with("/plain\n") && unasked.ends_with("-- 0\n"), "{unasked}");
 }
