@@ -87,7 +87,17 @@ fn of_entry(
     let names = entry.sonames.join(&b" or "[..]);
     let prevents = String::from_utf8_lossy(entry.feature).into_owned();
     let need = need(object, names, wanted);
-    Some(Need { action, prevents, cure: "--dlopen suggested".into(), ..need })
+    Some(Need { action, prevents, cure: format!("--dlopen {}", word(entry.level)), ..need })
+}
+
+/// As the option takes it.
+fn word(level: DlopenLevel) -> &'static str {
+    match level {
+        DlopenLevel::None => "none",
+        DlopenLevel::Required => "required",
+        DlopenLevel::Recommended => "recommended",
+        DlopenLevel::Suggested => "suggested",
+    }
 }
 
 fn need(object: &Object, name: Vec<u8>, wanted: Wanted) -> Need {

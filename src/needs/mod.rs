@@ -109,6 +109,9 @@ pub const PASTE: &str = "paste";
 /// The code of what is said when the root has no such data.
 pub const NO_DATA: &str = "no-data";
 
+/// Rules that mean another thing in each program.
+const VAGUE: [&str; 3] = [dlopen::RULE, "exec", "krb5"];
+
 impl Asked {
     fn severity(self) -> Severity {
         match self {
@@ -126,6 +129,11 @@ impl Need {
             Action::Collect if self.rule == dlopen::RULE => "--dlopen none".into(),
             Action::Collect => format!("--without {}", self.rule),
         }
+    }
+
+    /// What it is about, where the words of the failure leave that open.
+    pub fn about(&self) -> Option<&[u8]> {
+        VAGUE.contains(&self.rule).then_some(&self.trigger)
     }
 
     /// What a reader has from it: the words of the failure, or of the note.

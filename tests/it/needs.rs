@@ -335,6 +335,25 @@ fn rules_can_be_chosen() {
     assert!(unasked.starts_with("/plain\n") && unasked.ends_with("-- 0\n"), "{unasked}");
 }
 
+/// The words of the failure are the same whatever the program starts or opens.
+#[test]
+fn a_suggestion_says_what_it_is_about() {
+    let world = "
+        /app: PROG; CALL execve krb5_init_context; TEXT /usr/bin/less; DLOPEN [{\"soname\":[\"liba.so\"]},{\"soname\":[\"libb.so\"],\"priority\":\"suggested\",\"description\":\"things\"}]
+        /usr/bin/less: PROG
+        /etc/krb5.conf \"x\"
+        /lib/x86_64-linux-gnu/liba.so: SONAME liba.so
+        /lib/x86_64-linux-gnu/libb.so: SONAME libb.so";
+    let said = Bench::of(world).says(&["--dry-run", "--dlopen", "required", "/app", "dist"]);
+    let notes: Vec<&str> = said.lines().filter(|line| line.contains(": not taken along (")).collect();
+    let expected = "\
+depcollect: note: exec: /usr/bin/less beside execve in /app: not taken along (`--with exec`); without it: No such file or directory, for a program that it starts
+depcollect: note: krb5: krb5_init_context in /app: not taken along (`--with krb5`); without it: Cannot find KDC for realm
+depcollect: note: dlopen: liba.so in /app: not taken along (`--dlopen recommended`)
+depcollect: note: dlopen: libb.so in /app: not taken along (`--dlopen suggested`); for: things";
+    assert_eq!(notes.join("\n"), expected, "{said}");
+}
+
 #[test]
 fn what_an_option_brings_no_rule_brings() {
     let world = format!("{WORLD}/tz: PROG; CALL tzset getpwuid\n/usr/share/zoneinfo/UTC \"TZif2\"\n");

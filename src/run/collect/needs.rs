@@ -152,8 +152,9 @@ fn place_of(want: &Want) -> &[u8] {
 
 fn suggestion(need: &Need) -> Finding {
     let remark = need.remark().map_or(String::new(), |remark| format!("; {remark}"));
-    let message = format!("not taken along (`{}`){remark}", need.cure);
-    let (subject, message) = (need.rule.into(), message.into_bytes());
+    let said = format!("not taken along (`{}`){remark}", need.cure);
+    let about = need.about().map_or(Vec::new(), |about| [about, b": "].concat());
+    let (subject, message) = (need.rule.into(), [about, said.into_bytes()].concat());
     Finding { severity: Severity::Note, code: "suggest", subject, message, hint: None }
 }
 
