@@ -55,6 +55,8 @@ fn usage_errors_are_status_two_and_name_the_cure() {
             &all_levels,
         ),
         (&["why", "--hwcaps", "all", "/t/m", "a"], "`why` tells of one processor level at a time", levels),
+        (&["", "/dist"], "one of the words is empty", "a variable that is not set?"),
+        (&["--include", "", "/dist"], "one of the words is empty", "a variable that is not set?"),
         (&["list", "/t/m", "--format"], "`--format` wants a value", "it takes ldd, tree, paths, json, dot"),
     ];
     for (args, cause, hint) in rows {
