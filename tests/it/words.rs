@@ -13,7 +13,7 @@ fn usage_errors_are_status_two_and_name_the_cure() {
     let levels =
         "levels are x86-64-v2, x86-64-v3, x86-64-v4, power9, power10, z13, z14, z15, z16, z17; or none";
     let all_levels = format!("{levels}, all");
-    let rows: [(&[&str], &str, &str); 21] = [
+    let rows: [(&[&str], &str, &str); 23] = [
         (&["lst"], "there is no command `lst`", "there is `depcollect list`"),
         (
             &["git"],
