@@ -19,10 +19,8 @@ use crate::need;
 
 /// Programs that need more than what the loader opens and a rule knows, and what
 /// that is: a part of the real path, and of what they say.
-const NEED_MORE: [(&str, &str); 10] = [
-    ("/usr/lib/jvm/", "could not find libjava.so"),
+const NEED_MORE: [(&str, &str); 8] = [
     ("/usr/bin/apt", "/etc/apt/apt.conf.d"),
-    ("/usr/bin/gdb", "Could not find platform independent libraries"),
     ("/usr/bin/groff", "can't find 'DESC' file"),
     ("/usr/bin/valgrind.bin", "failed to start tool"),
     ("/usr/bin/x86_64-linux-gnu-gcc-ar-12", "liblto_plugin.so"),
