@@ -3,7 +3,7 @@
 //! very file that it found in the root.
 
 use crate::closure::{
-    Closure, Edge, Files, How, NotAProgram, Object, Outcome, Runtime, Seen, Session, Settings, Want, close,
+    Closure, Edge, Files, NotAProgram, Object, Outcome, Runtime, Seen, Session, Settings, Want, close,
     glibc_words, musl_words, open_program,
 };
 use crate::finding::{Finding, Severity};
@@ -216,7 +216,7 @@ impl Start<'_, '_> {
         path: &[u8],
     ) -> Discrepancy {
         let by = &closure.object(edge.from).path;
-        let rule = rule_of(edge);
+        let rule = edge.rule();
         let stands = self.stands(path, id);
         let instead = if stands {
             [b" and not `", path, b"`"].concat()
@@ -355,17 +355,6 @@ fn words_of(no: &NotAProgram) -> String {
         NotAProgram::Seen(Seen::File(_)) | NotAProgram::Unfit(_) | NotAProgram::NotLoadable => {
             "is no program in the tree".into()
         }
-    }
-}
-
-fn rule_of(edge: &Edge) -> Option<Rule> {
-    match edge.outcome {
-        Outcome::Found { how: How::Opened(rule) | How::SameFile(rule), .. } => Some(rule),
-        Outcome::Found { how: How::AlreadyLoaded | How::Builtin, .. }
-        | Outcome::Vdso
-        | Outcome::Missing(_)
-        | Outcome::Dies(_)
-        | Outcome::Apart => None,
     }
 }
 

@@ -117,6 +117,20 @@ pub struct Edge {
     pub outcome: Outcome,
 }
 
+impl Edge {
+    /// The rule by which it opened a file.
+    pub fn rule(&self) -> Option<Rule> {
+        match self.outcome {
+            Outcome::Found { how: How::Opened(rule) | How::SameFile(rule), .. } => Some(rule),
+            Outcome::Found { how: How::AlreadyLoaded | How::Builtin, .. }
+            | Outcome::Vdso
+            | Outcome::Missing(_)
+            | Outcome::Dies(_)
+            | Outcome::Apart => None,
+        }
+    }
+}
+
 /// How an edge found its object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum How {

@@ -1,6 +1,6 @@
 //! A graph for Graphviz: objects are nodes, requests are arrows.
 
-use super::edges::{display_name, rule_of, rule_words};
+use super::edges::{display_name, rule_words};
 use super::escape::escaped;
 use crate::closure::{Closure, Edge, Outcome, Want};
 
@@ -37,7 +37,7 @@ fn one(out: &mut String, closure: &Closure, n: usize) {
 }
 
 fn label(closure: &Closure, edge: &Edge) -> String {
-    let rule = rule_of(edge).map(|rule| quoted(&rule_words(closure, edge.from, rule)));
+    let rule = edge.rule().map(|rule| quoted(&rule_words(closure, edge.from, rule)));
     rule.map_or(String::new(), |rule| format!(" [label={rule}]"))
 }
 

@@ -1,7 +1,7 @@
 //! Words for rules, outcomes and obstacles: one word for one thing, the same in
 //! every report.
 
-use crate::closure::{Closure, Edge, How, Object, ObjectId, Outcome, Role, Want};
+use crate::closure::{Closure, How, Object, ObjectId, Outcome, Role, Want};
 use crate::loader::{Obstacle, Rule};
 
 /// Short and stable, for JSON.
@@ -86,18 +86,6 @@ pub(super) fn outcome_id(outcome: &Outcome) -> &'static str {
         Outcome::Missing(_) => "missing",
         Outcome::Dies(_) => "dies",
         Outcome::Apart => "own-namespace",
-    }
-}
-
-/// The rule by which an edge opened a file.
-pub(super) fn rule_of(edge: &Edge) -> Option<Rule> {
-    match edge.outcome {
-        Outcome::Found { how: How::Opened(rule) | How::SameFile(rule), .. } => Some(rule),
-        Outcome::Found { how: How::AlreadyLoaded | How::Builtin, .. }
-        | Outcome::Vdso
-        | Outcome::Missing(_)
-        | Outcome::Dies(_)
-        | Outcome::Apart => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The whole answer as JSON, `"schema": "depcollect/1"`. Fields are only ever added.
 
-use super::edges::{obstacle_words, outcome_id, role_id, rule_id, rule_of, want_id};
+use super::edges::{obstacle_words, outcome_id, role_id, rule_id, want_id};
 use super::json_writer::Writer;
 use super::off::rules_off;
 use crate::closure::{Closure, Edge, Object, Outcome};
@@ -172,7 +172,7 @@ fn one_edge(w: &mut Writer, closure: &Closure, edge: &Edge) {
             }
             Outcome::Vdso | Outcome::Apart => {}
         }
-        if let Some(rule) = rule_of(edge) {
+        if let Some(rule) = edge.rule() {
             w.key("rule").str(rule_id(rule));
         }
     });

@@ -4,7 +4,7 @@
 mod routes;
 
 use self::routes::Routes;
-use super::edges::{display_name, outcome_id, rule_of, rule_words};
+use super::edges::{display_name, outcome_id, rule_words};
 use super::escape::escaped;
 use super::findings::tried;
 use super::style::Style;
@@ -131,7 +131,7 @@ fn chain(out: &mut String, closure: &Closure, route: &[ObjectId], edge: &Edge, s
         Outcome::Dies(death) => out.push_str(&style.bad(&format!(" => {}", death.words))),
         Outcome::Vdso | Outcome::Apart => {}
     }
-    let why = match rule_of(edge) {
+    let why = match edge.rule() {
         Some(rule) => rule_words(closure, edge.from, rule),
         None => words_of(closure, edge),
     };

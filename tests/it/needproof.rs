@@ -71,23 +71,28 @@ impl Proof {
         (whole != self.says).then(|| format!("{shown}: with what it needs: {whole}"))
     }
 
-    /// Both streams of it, started in a tree of its own.
     fn said(&self, root: &Path, scratch: &Path, args: &[&str]) -> String {
-        let dist = scratch.join("dist");
-        let mut collect = Command::new(assert_cmd::cargo::cargo_bin!("depcollect"));
-        collect
-            .current_dir(scratch)
-            .arg("--root")
-            .arg(root)
-            .args(args)
-            .args(["--mkdir", "/proc", "--mkdir", "/dev"]);
-        let collected = collect.arg(self.program).arg(&dist).env_remove("SOURCE_DATE_EPOCH").output();
-        let collected = collected.expect("the binary runs");
-        if !collected.status.success() {
-            return String::from_utf8_lossy(&collected.stderr).into_owned();
-        }
-        let ran = start_in(&dist, Path::new(self.program), self.words);
-        fs::remove_dir_all(&dist).expect("the tree goes away again");
-        format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr))
+        said(root, scratch, args, self.program, self.words)
     }
+}
+
+/// Both streams of `PROGRAM` or `SOURCE:PROGRAM`, started in a tree of its own.
+fn said(root: &Path, scratch: &Path, args: &[&str], program: &str, words: &[&str]) -> String {
+    let dist = scratch.join("dist");
+    let mut collect = Command::new(assert_cmd::cargo::cargo_bin!("depcollect"));
+    collect
+        .current_dir(scratch)
+        .arg("--root")
+        .arg(root)
+        .args(args)
+        .args(["--mkdir", "/proc", "--mkdir", "/dev"]);
+    let collected = collect.arg(program).arg(&dist).env_remove("SOURCE_DATE_EPOCH").output();
+    let collected = collected.expect("the binary runs");
+    if !collected.status.success() {
+        return String::from_utf8_lossy(&collected.stderr).into_owned();
+    }
+    let placed = program.rsplit(':').next().expect("a word");
+    let ran = start_in(&dist, Path::new(placed), words);
+    fs::remove_dir_all(&dist).expect("the tree goes away again");
+    format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr))
 }

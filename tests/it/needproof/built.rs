@@ -6,9 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::root;
+use super::{root, said};
 use crate::need;
-use crate::starts::start_in;
 
 const LIB: &str = "usr/lib/x86_64-linux-gnu";
 
@@ -144,10 +143,14 @@ fn prove(name: &str, table: &[Built]) {
 impl Built {
     fn wrong(&self, root: &Path, scratch: &Path) -> Option<String> {
         self.build(root, scratch);
-        let alone = said(root, scratch, &["--needs", "off"]);
-        let whole = said(root, scratch, &[&["--needs", "auto"], self.args].concat());
+        let alone = self.said(root, scratch, &["--needs", "off"]);
+        let whole = self.said(root, scratch, &[&["--needs", "auto"], self.args].concat());
         let is_right = alone.contains(self.fails) && whole == self.says;
         (!is_right).then(|| format!("{:?}: alone: {alone}whole: {whole}", self.libraries))
+    }
+
+    fn said(&self, root: &Path, scratch: &Path, args: &[&str]) -> String {
+        said(root, scratch, args, "./app:/app", &[])
     }
 
     fn build(&self, root: &Path, scratch: &Path) {
@@ -159,25 +162,6 @@ impl Built {
         let built = gcc.args(["-Wl,--unresolved-symbols=ignore-in-shared-libs"]).output().expect("gcc");
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     }
-}
-
-fn said(root: &Path, scratch: &Path, args: &[&str]) -> String {
-    let dist = scratch.join("dist");
-    let mut collect = Command::new(assert_cmd::cargo::cargo_bin!("depcollect"));
-    collect
-        .current_dir(scratch)
-        .arg("--root")
-        .arg(root)
-        .args(args)
-        .args(["--mkdir", "/proc", "--mkdir", "/dev"]);
-    let collected = collect.args(["./app:/app", "dist"]).env_remove("SOURCE_DATE_EPOCH").output();
-    let collected = collected.expect("the binary runs");
-    if !collected.status.success() {
-        return String::from_utf8_lossy(&collected.stderr).into_owned();
-    }
-    let ran = start_in(&dist, Path::new("/app"), &[]);
-    fs::remove_dir_all(&dist).expect("the tree goes away again");
-    format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr))
 }
 
 #[test]
