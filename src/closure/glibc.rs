@@ -87,13 +87,13 @@ impl<'w, 'a> Walk<'w, 'a> {
             launch,
             known,
             files,
-            naming: Naming::default(),
+            naming: Naming::with_room(),
             reached: Vec::with_capacity(USUAL),
             is_reached: Vec::with_capacity(USUAL),
             is_done: Vec::with_capacity(USUAL),
             chains: Vec::with_capacity(USUAL),
             is_dead: false,
-            is_forgotten: Vec::new(),
+            is_forgotten: Vec::with_capacity(USUAL),
             reloads: 0,
         }
     }

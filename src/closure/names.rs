@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::start::USUAL;
 use super::{File, ObjectId, Session};
 use crate::intern::Name;
 
@@ -28,6 +29,13 @@ pub(super) struct Naming {
     /// Who goes by which name, as it came to be: by path and by the names asked
     /// for. A SONAME alone does not count, but ld.so's.
     pub(super) called: Vec<(ObjectId, Name)>,
+}
+
+impl Naming {
+    /// For a usual process: each object goes by its path and by the name asked for.
+    pub(super) fn with_room() -> Naming {
+        Naming { files: Vec::with_capacity(USUAL), called: Vec::with_capacity(2 * USUAL) }
+    }
 }
 
 impl From<FileNo> for u32 {

@@ -72,8 +72,10 @@ impl<W: World> Search<'_, W> {
     }
 
     fn subdirs(&mut self, dir: &[u8], subdirs: &[Vec<u8>], rule: Rule) -> ControlFlow<Verdict> {
+        let mut whole = dir.to_vec();
         for subdir in subdirs {
-            let whole = [dir, subdir].concat();
+            whole.truncate(dir.len());
+            whole.extend_from_slice(subdir);
             self.try_one(Candidate { dir: &whole, name: self.name, rule })?;
         }
         Continue(())

@@ -142,6 +142,7 @@ impl<T: Sync> Crew<'_, '_, T> {
             for _ in 1..threads {
                 let (sender, work) = (sender.clone(), &work);
                 scope.spawn(move || {
+                    make_room();
                     let mut renderer = ManuallyDrop::new((self.renderer)());
                     // The receiver is gone if the output was closed: stop working.
                     while work.one(&mut renderer).is_some_and(|done| sender.send(done).is_ok()) {}
@@ -155,6 +156,17 @@ impl<T: Sync> Crew<'_, '_, T> {
             }
             receiver.into_iter().try_for_each(|done| order.add(done, answer))
         })
+    }
+}
+
+/// Has the heap of this thread grow once. glibc's grows by what each request
+/// lacks, a page and a call of mprotect at a time, and the other threads' page
+/// faults wait for those. A block that was mapped and freed raises the size up
+/// to which blocks come from the heap and freed ones stay in it.
+fn make_room() {
+    const ROOM: usize = 2 << 20;
+    for size in [2 * ROOM, ROOM] {
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(size)));
     }
 }
 
