@@ -191,7 +191,7 @@ pub struct Search {
     #[arg(long, value_name = "LIST")]
     pub library_path: Option<OsString>,
 
-    /// Variants for which processor: all, none, or names such as x86-64-v3.
+    /// Variants for which processor: none, names such as x86-64-v3, or all (not for why).
     #[arg(long, value_name = "LIST")]
     pub hwcaps: Option<OsString>,
 

@@ -428,6 +428,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         };
         if let Some(to) = self.files.get(names.file).map(ObjectId) {
             if !self.is_forgotten[to.0 as usize] {
+                self.closure.objects[to.0 as usize].spell(path, found, rule);
                 return Outcome::Found { to, how: How::SameFile(rule) };
             }
             self.reloads += 1;
@@ -454,6 +455,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             names: Vec::new(),
             wanted_by,
             rule: Some(rule),
+            also: Vec::new(),
         });
         self.closure.order.push(Slot::Object(to));
         self.is_reached.push(false);

@@ -90,6 +90,31 @@ pub struct Object {
     /// The object that first caused it to load.
     pub wanted_by: Option<ObjectId>,
     pub rule: Option<Rule>,
+    /// Other paths that searches found it by: hard links, and links of other names.
+    pub also: Vec<Spelling>,
+}
+
+/// A path by which a file is opened, as the loader spells it.
+#[derive(Debug, Clone)]
+pub struct Spelling {
+    pub path: Arc<[u8]>,
+    pub found: Found,
+    pub rule: Option<Rule>,
+}
+
+impl Object {
+    /// Every path that it is opened by, the one that it goes by first.
+    pub fn spellings(&self) -> impl Iterator<Item = Spelling> {
+        let own = Spelling { path: Arc::clone(&self.path), found: self.found.clone(), rule: self.rule };
+        std::iter::once(own).chain(self.also.iter().cloned())
+    }
+
+    /// A search came to it by this path too.
+    fn spell(&mut self, path: &Arc<[u8]>, found: &Found, rule: Rule) {
+        if self.path != *path && !self.also.iter().any(|also| also.path == *path) {
+            self.also.push(Spelling { path: Arc::clone(path), found: found.clone(), rule: Some(rule) });
+        }
+    }
 }
 
 /// Why something was asked for.

@@ -148,6 +148,7 @@ impl<'w, 'a> Walk<'w, 'a> {
                 let path = Arc::clone(&self.closure.object(to).path);
                 self.give_shortname(to, &path);
             }
+            self.closure.objects[to.0 as usize].spell(path, found, rule);
             return Outcome::Found { to, how: How::SameFile(rule) };
         }
         if self.has_no_room(found.facts()) {
@@ -168,6 +169,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             names: Vec::new(),
             wanted_by: (want == Want::Needed).then_some(from),
             rule: Some(rule),
+            also: Vec::new(),
         });
         self.closure.order.push(Slot::Object(to));
         self.inodes.insert(found.file.stat.id, to);

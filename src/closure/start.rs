@@ -74,6 +74,7 @@ fn close_as_seen(session: &mut Session<'_>, program: &Program) -> Closure {
     let started = match (by_name.as_deref().or(facts.interp()), facts.kind()) {
         (Some(interp), _) => session.runtime(interp).map_err(|no| (interp.to_vec(), no)),
         (None, Kind::Static | Kind::StaticPie | Kind::Loader) => return closure,
+        (None, Kind::Library) if is_a_loader(session, program) => return closure,
         (None, _) => match loader_for_library(session, program) {
             Some(runtime) => Ok(runtime),
             None => {
@@ -184,6 +185,13 @@ fn refuse(closure: &mut Closure, program: &Program, interp: &[u8], no: &NoRuntim
     });
 }
 
+/// musl's is a library like others, but for what it defines.
+fn is_a_loader(session: &mut Session<'_>, program: &Program) -> bool {
+    let facts = program.found.facts();
+    let may_be = facts.asks.is_empty() && facts.header.entry != 0 && session.settings.loader.is_none();
+    may_be && session.runtime(&program.path).is_ok_and(|runtime| runtime.family == Family::Musl)
+}
+
 /// The loader of a library without PT_INTERP: the one that its NEEDED points
 /// to, else the one that the root has. `--loader` decides before all.
 fn loader_for_library(session: &mut Session<'_>, program: &Program) -> Option<Rc<Runtime>> {
@@ -219,6 +227,7 @@ impl Closure {
             names: vec![Arc::clone(&name)],
             wanted_by: Some(PROGRAM),
             rule: None,
+            also: Vec::new(),
         });
         let outcome = Outcome::Found { to: LDSO, how: How::Builtin };
         self.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
@@ -232,6 +241,7 @@ impl Closure {
             names: Vec::new(),
             wanted_by: None,
             rule: None,
+            also: Vec::new(),
         };
         let mut objects = Vec::with_capacity(USUAL);
         objects.push(object);

@@ -6,7 +6,7 @@ use std::io;
 
 use super::injected::INJECTED;
 use super::{Conflict, Content, Glob, Plan, Reason, Source};
-use crate::closure::{Closure, Edge, Found, Object, ObjectId, Outcome, Want};
+use crate::closure::{Closure, Edge, Found, Object, ObjectId, Outcome, Spelling, Want};
 use crate::elf::Facts;
 use crate::loader::conf::matches;
 use crate::loader::{Rule, token};
@@ -145,8 +145,10 @@ impl Plan {
                 match edge {
                     None => self.add_started(root, start, object, pass)?,
                     Some(edge) => {
-                        let moved = start.moved(root, closure, object);
-                        self.add_object(root, object, moved, reason_of(closure, edge), pass)?;
+                        for spelling in object.spellings() {
+                            let moved = start.moved(root, closure, object, &spelling);
+                            self.add_library(root, &spelling, moved, reason_of(closure, edge), pass)?;
+                        }
                     }
                 }
             }
@@ -190,17 +192,17 @@ impl Plan {
         }
     }
 
-    fn add_object(
+    fn add_library(
         &mut self,
         root: &dyn Root,
-        object: &Object,
+        library: &Spelling,
         moved: Option<ImagePath>,
         reason: Reason,
         pass: Pass,
     ) -> Result<(), Error> {
         match (moved, pass) {
-            (Some(at), Pass::Moves) => Ok(self.file(&at, content_of(root, &object.found)?, reason)?),
-            (None, Pass::Stays) => self.add_found(root, &object.path, &object.found, reason),
+            (Some(at), Pass::Moves) => Ok(self.file(&at, content_of(root, &library.found)?, reason)?),
+            (None, Pass::Stays) => self.add_found(root, &library.path, &library.found, reason),
             (Some(_), Pass::Stays) | (None, Pass::Moves) => Ok(()),
         }
     }
@@ -268,12 +270,18 @@ impl Plan {
 impl Start {
     /// Where a library goes that the moved program finds by `$ORIGIN`: as far
     /// from it as before.
-    fn moved(&self, root: &dyn Root, closure: &Closure, object: &Object) -> Option<ImagePath> {
+    fn moved(
+        &self,
+        root: &dyn Root,
+        closure: &Closure,
+        object: &Object,
+        spelling: &Spelling,
+    ) -> Option<ImagePath> {
         let at = match &self.place {
             Place::Moved(at) => at,
             Place::AsFound | Place::Host { .. } | Place::Planned(_) => return None,
         };
-        if !matches!(object.rule, Some(Rule::Rpath { .. } | Rule::Runpath { .. })) {
+        if !matches!(spelling.rule, Some(Rule::Rpath { .. } | Rule::Runpath { .. })) {
             return None;
         }
         let asker = closure.object(object.wanted_by?);
@@ -282,7 +290,7 @@ impl Start {
             |facts: &Facts| [facts.rpath(), facts.runpath()].into_iter().flatten().any(token::has_origin);
         let by_origin = askers_list(asker.found.facts()) || askers_list(program.found.facts());
         let old = root.real_path(program.found.dir);
-        let rest = object.path.strip_prefix(old.as_bytes())?;
+        let rest = spelling.path.strip_prefix(old.as_bytes())?;
         if !by_origin || rest.first() != Some(&b'/') {
             return None;
         }

@@ -66,6 +66,18 @@ pub(super) fn want_id(want: Want) -> &'static str {
     }
 }
 
+/// What asked, unless it is the usual thing.
+pub(super) fn special_want(want: Want) -> Option<&'static str> {
+    match want {
+        Want::Interp | Want::Needed => None,
+        Want::Auxiliary => Some("DT_AUXILIARY"),
+        Want::Filter => Some("DT_FILTER"),
+        Want::PreloadEnv => Some("LD_PRELOAD"),
+        Want::PreloadFile => Some("ld.so.preload"),
+        Want::Audit => Some("DT_AUDIT"),
+    }
+}
+
 pub(super) fn role_id(role: Role) -> &'static str {
     match role {
         Role::Program => "program",

@@ -115,6 +115,9 @@ fn one_object(w: &mut Writer, id: usize, object: &Object, root: &dyn Root) {
         w.key("role").str(role_id(object.role));
         w.name("path", &object.path);
         w.name("real_path", object.found.real_path(root).as_bytes());
+        if !object.also.is_empty() {
+            w.key("also").array(&object.also, |w, also| w.object(|w| w.name("path", &also.path)));
+        }
         w.key("names").array(&object.names, |w, name| w.object(|w| w.name("name", name)));
         if let Some(id) = object.wanted_by {
             w.key("wanted_by").number(u64::from(id.0));

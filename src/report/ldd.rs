@@ -1,8 +1,9 @@
 //! ldd's own lines, without addresses and without the kernel's object.
 
+use super::edges::rule_words;
 use super::escape::escape;
 use crate::closure::{Closure, How, ObjectId, Outcome, Slot, Want};
-use crate::loader::{Family, musl};
+use crate::loader::{Family, Rule, musl};
 
 /// Appends the lines of one program.
 pub fn ldd(out: &mut String, closure: &Closure) {
@@ -43,6 +44,11 @@ fn glibc_lines(out: &mut String, closure: &Closure) {
                 let object = closure.object(*id);
                 let name = object.names.first().unwrap_or(&object.path);
                 line(out, name, &object.path);
+                if object.rule == Some(Rule::Conf) {
+                    // Where ldd has an address.
+                    out.pop();
+                    out.push_str(&format!(" ({})\n", rule_words(closure, *id, Rule::Conf)));
+                }
             }
             Slot::Missing(edge) => not_found(out, &closure.edges[*edge].name),
         }

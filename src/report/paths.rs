@@ -1,7 +1,9 @@
 //! Every file that is opened, one a line or ended by NUL: as bytes, for
 //! `xargs` and `rsync --files-from`.
 
-use crate::closure::Closure;
+use crate::closure::{Closure, Object, Spelling};
+use crate::loader::Rule;
+use crate::path::basename;
 use crate::root::Root;
 
 /// Appends the program and all that is loaded with it, under the names by which
@@ -10,9 +12,11 @@ use crate::root::Root;
 pub fn paths(out: &mut Vec<u8>, closure: &Closure, root: &dyn Root, end: u8) {
     let mut paths: Vec<Vec<u8>> = Vec::new();
     let mut collect = |closure: &Closure| {
-        for object in &closure.objects {
-            paths.push(object.path.to_vec());
-            paths.push(object.found.real_path(root).as_bytes().to_vec());
+        for spelling in closure.objects.iter().flat_map(Object::spellings) {
+            if is_there(&spelling) {
+                paths.push(spelling.path.to_vec());
+            }
+            paths.push(spelling.found.real_path(root).as_bytes().to_vec());
         }
     };
     collect(closure);
@@ -24,4 +28,10 @@ pub fn paths(out: &mut Vec<u8>, closure: &Closure, root: &dyn Root, end: u8) {
             out.push(end);
         }
     }
+}
+
+/// The link that ldconfig would make may be all that is missing.
+fn is_there(spelling: &Spelling) -> bool {
+    let found = &spelling.found;
+    spelling.rule != Some(Rule::Conf) || !found.links.is_empty() || *found.name == *basename(&spelling.path)
 }

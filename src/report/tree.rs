@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::edges::{counted, display_name, obstacle_words, rule_words, size};
+use super::edges::{counted, display_name, obstacle_words, rule_words, size, special_want};
 use super::escape::{escape, escaped};
 use super::off::rules_off;
 use super::style::Style;
@@ -224,15 +224,4 @@ fn is_variant(tried: &BTreeSet<&[u8]>, path: &[u8]) -> bool {
         }
     }
     false
-}
-
-fn special_want(want: Want) -> Option<&'static str> {
-    match want {
-        Want::Interp | Want::Needed => None,
-        Want::Auxiliary => Some("DT_AUXILIARY"),
-        Want::Filter => Some("DT_FILTER"),
-        Want::PreloadEnv => Some("LD_PRELOAD"),
-        Want::PreloadFile => Some("ld.so.preload"),
-        Want::Audit => Some("DT_AUDIT"),
-    }
 }

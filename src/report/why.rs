@@ -4,7 +4,7 @@
 mod routes;
 
 use self::routes::Routes;
-use super::edges::{display_name, outcome_id, rule_words};
+use super::edges::{display_name, outcome_id, rule_words, special_want};
 use super::escape::escaped;
 use super::findings::tried;
 use super::style::Style;
@@ -32,8 +32,7 @@ impl<'a> Chains<'a> {
     /// answer is the file that it is a path of.
     pub fn of(closure: &'a Closure, library: &[u8], file: Option<FileId>) -> Chains<'a> {
         let is_file = |edge: &Edge| file.is_some() && file_of(closure, edge) == file;
-        let is_it =
-            |edge: &&Edge| edge.want != Want::Interp && (answers_to(closure, edge, library) || is_file(edge));
+        let is_it = |edge: &&Edge| answers_to(closure, edge, library) || is_file(edge);
         let mut asking: Vec<&Edge> = Vec::new();
         for edge in closure.edges.iter().filter(is_it) {
             // The requests of one object stand together.
@@ -135,12 +134,14 @@ fn chain(out: &mut String, closure: &Closure, route: &[ObjectId], edge: &Edge, s
         Some(rule) => rule_words(closure, edge.from, rule),
         None => words_of(closure, edge),
     };
-    out.push_str(&style.dim(&format!(" [{why}]")));
+    let words: Vec<&str> = special_want(edge.want).into_iter().chain([&why[..]]).collect();
+    out.push_str(&style.dim(&format!(" [{}]", words.join(", "))));
     out.push('\n');
 }
 
 fn words_of(closure: &Closure, edge: &Edge) -> String {
     match edge.outcome {
+        Outcome::Found { .. } if edge.want == Want::Interp => "interpreter".into(),
         Outcome::Found { to, .. } => match closure.object(to).rule {
             Some(rule) => {
                 let first = closure.object(to).wanted_by.unwrap_or(ObjectId(0));

@@ -222,6 +222,8 @@ struct Answer<'s, 'w> {
     /// Those that were said already.
     cures: Names,
     json: Option<Json>,
+    /// Of paths alone: what ends one, and those that were named already.
+    paths: Option<(u8, Names)>,
     exit: Exit,
 }
 
@@ -231,12 +233,17 @@ const PIECE: usize = 1 << 16;
 impl<'s, 'w> Answer<'s, 'w> {
     fn start(format: Format, streams: &'s mut Streams<'w>) -> Self {
         let json = (format == Format::Json).then(|| Json::start("list"));
+        let paths = match format {
+            Format::Paths { end } => Some((end, Names::default())),
+            Format::Ldd | Format::Tree | Format::Json | Format::Dot => None,
+        };
         Answer {
             streams,
             out: Vec::new(),
             err: String::new(),
             cures: Names::default(),
             json,
+            paths,
             exit: Exit::Fine,
         }
     }
@@ -244,12 +251,16 @@ impl<'s, 'w> Answer<'s, 'w> {
     fn add(&mut self, rendered: Rendered) -> Result<(), Failure> {
         self.exit = self.exit.and(rendered.exit);
         for answer in &rendered.answers {
-            match &mut self.json {
-                Some(json) => {
+            match (&mut self.json, &mut self.paths) {
+                (Some(json), _) => {
                     json.add(&String::from_utf8_lossy(answer));
                     self.out.extend_from_slice(json.take().as_bytes());
                 }
-                None => self.out.extend_from_slice(answer),
+                (None, Some((end, named))) => {
+                    let paths = answer.split_inclusive(|byte| byte == end);
+                    paths.filter(|path| named.is_new(path)).for_each(|path| self.out.extend_from_slice(path));
+                }
+                (None, None) => self.out.extend_from_slice(answer),
             }
         }
         for remark in &rendered.remarks {

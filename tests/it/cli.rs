@@ -74,7 +74,7 @@ fn list_prints_ldds_own_lines_and_says_what_is_missing() {
 \tlibA.so => /t/l/libA.so
 \tlibB.so => /t/l/libB.so
 \tlibno.so => not found
-\tlibconf.so => /opt/x/libconf.so
+\tlibconf.so => /opt/x/libconf.so (ld.so.conf, not in the cache)
 -- 1
 depcollect: error: /t/m: libno.so: cannot open shared object file: No such file or directory (needed by /t/m)
 hint: it exists in `/usr/local/lib/deep`: --library-path /usr/local/lib/deep would find it
@@ -261,6 +261,24 @@ fn paths_are_what_is_opened_and_the_files_behind() {
 /lib64/ld-linux-x86-64.so.2
 /t/l/libA.so
 /t/real/libA.so.1
+-- 0
+",
+    );
+}
+
+#[test]
+fn paths_are_named_once_and_by_every_name_that_is_opened() {
+    check(
+        "/t/m: NEEDED libA.so libB.so libconf.so; RUNPATH /t/l\n/t/n: NEEDED libA.so; RUNPATH /t/l\n\
+            /t/l/libA.so:\n/t/l/libB.so -> libA.so\nconf: /opt/x\n/opt/x/libconf.so.1: SONAME libconf.so",
+        &["list", "-q", "--format", "paths", "/t/m", "/t/n"],
+        "
+/t/m
+/lib64/ld-linux-x86-64.so.2
+/t/l/libA.so
+/t/l/libB.so
+/opt/x/libconf.so.1
+/t/n
 -- 0
 ",
     );

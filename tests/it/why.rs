@@ -122,3 +122,23 @@ fn what_cannot_be_explained_is_not_said_to_be_no_list() {
     let said = "-- 2\ndepcollect: error: cannot explain `/t/text`: it is no ELF file\n";
     check(&format!("/t/text \"{text}\""), &["why", "/t/text", "libA.so"], said);
 }
+
+#[test]
+fn why_says_who_asks_that_is_no_needed() {
+    let said = "
+/t/m
+└─ /lib64/ld-linux-x86-64.so.2 [interpreter]
+1 object asks for it, by 1 chain in all
+-- 0
+";
+    check("/t/m: PROG", &["why", "/t/m", "ld-linux-x86-64.so.2"], said);
+    let said = "
+/t/m
+└─ libA.so
+   └─ libF.so => /t/l/libF.so [DT_AUXILIARY, RUNPATH]
+1 object asks for it, by 1 chain in all
+-- 0
+";
+    let world = "/t/m: NEEDED libA.so; RUNPATH /t/l\n/t/l/libA.so: AUX libF.so; RUNPATH /t/l\n/t/l/libF.so:";
+    check(world, &["why", "/t/m", "libF.so"], said);
+}
