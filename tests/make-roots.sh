@@ -26,6 +26,7 @@ needs+=,libglib2.0-bin,glib-networking,gsettings-desktop-schemas,libgdk-pixbuf2.
 needs+=,fontconfig,fonts-dejavu-core,ghostscript,imagemagick-6.q16,gstreamer1.0-tools,gstreamer1.0-plugins-base
 needs+=,alsa-utils,file,hunspell,hunspell-en-us,iptables,ncurses-bin,nginx-light,libnginx-mod-stream
 needs+=,netbase,pciutils,proj-bin,rpcbind,shared-mime-info,tzdata
+needs+=,aspell,aspell-en,enchant-2,gdal-bin,gdb,gnupg,libgpgme11,libsnmp-base,p11-kit,snmp,zsh
 
 large=vulkan-tools,mesa-vulkan-drivers,libegl1,libegl-mesa0,libgl1-mesa-dri,clinfo,pocl-opencl-icd
 large+=,openmpi-bin,libqt5gui5,libqt5sql5-sqlite,libqt5network5
