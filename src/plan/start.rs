@@ -2,6 +2,7 @@
 //! on the way to it where the root has it. So every path that the loader spells
 //! leads in the image where it leads in the root.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use super::injected::INJECTED;
@@ -11,7 +12,7 @@ use crate::elf::Facts;
 use crate::loader::conf::matches;
 use crate::loader::{Rule, token};
 use crate::path::{ImagePath, RealPath};
-use crate::root::{DirId, Links, OpenFile, Opened, Root, resolve_dir};
+use crate::root::{DirId, FileId, Links, OpenFile, Opened, Root, resolve_dir};
 
 /// A program or module, and what it loads at each processor level that differs.
 #[derive(Debug, Clone)]
@@ -126,8 +127,9 @@ impl Plan {
         starts: &[Start],
         excluded: &Excluded,
     ) -> Result<(), Error> {
+        let asked = loaded_by_asked(starts);
         for pass in [Pass::Stays, Pass::Moves] {
-            starts.iter().try_for_each(|start| self.add_start(root, start, excluded, pass))?;
+            starts.iter().try_for_each(|start| self.add_start(root, start, excluded, &asked, pass))?;
         }
         Ok(())
     }
@@ -137,18 +139,22 @@ impl Plan {
         root: &dyn Root,
         start: &Start,
         excluded: &Excluded,
+        asked: &BTreeSet<FileId>,
         pass: Pass,
     ) -> Result<(), Error> {
         for (_, closure) in &start.closures {
             for (id, edge) in kept(root, closure, excluded) {
                 let object = closure.object(id);
-                match edge {
-                    None => self.add_started(root, start, object, pass)?,
-                    Some(edge) => {
-                        for spelling in object.spellings() {
-                            let moved = start.moved(root, closure, object, &spelling);
-                            self.add_library(root, &spelling, moved, reason_of(closure, edge), pass)?;
-                        }
+                let Some(edge) = edge else {
+                    self.add_started(root, start, object, pass)?;
+                    continue;
+                };
+                let is_brought = start.is_by_rule() && !asked.contains(&object.found.file.stat.id);
+                let rule = is_brought.then(|| start.reason.clone());
+                for reason in [Some(reason_of(closure, edge)), rule].into_iter().flatten() {
+                    for spelling in object.spellings() {
+                        let moved = start.moved(root, closure, object, &spelling);
+                        self.add_library(root, &spelling, moved, reason.clone(), pass)?;
                     }
                 }
             }
@@ -156,7 +162,7 @@ impl Plan {
                 let reason = Reason::Library { name: apart.program.clone(), of: closure.program.clone() };
                 let closures = vec![(None, apart.clone())];
                 let audit = Start { closures, place: Place::AsFound, reason, is_module: true };
-                self.add_start(root, &audit, excluded, pass)?;
+                self.add_start(root, &audit, excluded, asked, pass)?;
             }
         }
         Ok(())
@@ -267,7 +273,19 @@ impl Plan {
     }
 }
 
+/// What is loaded without any rule.
+fn loaded_by_asked(starts: &[Start]) -> BTreeSet<FileId> {
+    let asked = starts.iter().filter(|start| !start.is_by_rule());
+    let closures = asked.flat_map(|start| &start.closures).flat_map(|(_, closure)| &closure.objects);
+    closures.map(|object| object.found.file.stat.id).collect()
+}
+
 impl Start {
+    /// Nobody named it: a rule wants it.
+    pub fn is_by_rule(&self) -> bool {
+        matches!(self.reason, Reason::Need { .. })
+    }
+
     /// Where a library goes that the moved program finds by `$ORIGIN`: as far
     /// from it as before.
     fn moved(

@@ -53,7 +53,10 @@ fn weight(plan: &Plan, entry: &Entry) -> String {
 
 fn reasons(entry: &Entry, verbose: bool) -> String {
     let most = if verbose { usize::MAX } else { MOST_REASONS };
-    let mut text: Vec<String> = entry.reasons.iter().take(most).map(reason).collect();
+    // What a rule brings has that rule among the reasons that are shown.
+    let of_rule = |reason: &&Reason| matches!(reason, Reason::Need { .. });
+    let (rules, others): (Vec<&Reason>, Vec<&Reason>) = entry.reasons.iter().partition(of_rule);
+    let mut text: Vec<String> = rules.into_iter().chain(others).take(most).map(reason).collect();
     if entry.reasons.iter().len() > most {
         text.push(format!("and {} more", entry.reasons.iter().len() - most));
     }

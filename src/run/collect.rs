@@ -74,7 +74,6 @@ pub(super) fn collect(
     let mut told = Told {
         programs: programs_of(scene.root, &starts, &excluded),
         entry: entry_of(scene.root, &starts, &inputs.pieces),
-        starts: &starts,
         needs: &needs,
     };
     if log.exit != Exit::Fine {
@@ -299,7 +298,6 @@ struct Told<'t> {
     programs: Vec<Collected>,
     /// What the image starts, if that is one thing.
     entry: Option<Vec<u8>>,
-    starts: &'t [Start],
     needs: &'t Satisfied,
 }
 
@@ -401,7 +399,7 @@ impl Log<'_, '_> {
     fn end(&mut self, told: Told<'_>, plan: &Plan, written: Option<Written>) -> Result<Exit, Failure> {
         let dist = self.task.dist.as_os_str().as_bytes();
         let lines = self.paste.clone();
-        let needs = needs::in_plan(plan, told.starts, told.needs);
+        let needs = needs::in_plan(plan, told.needs);
         let Told { programs, entry, .. } = told;
         let is_for_scratch = self.task.onto.is_none();
         let collection = Collection { dist, programs, needs, plan, is_for_scratch, written, entry, lines };

@@ -42,6 +42,7 @@ fn python_is_known_by_its_name_and_its_place() {
         "/usr/bin/python3",
         "python",
         &[
+            "/lib/x86_64-linux-gnu/libx.so",
             "/usr/lib/python3.12/cgi.py",
             "/usr/lib/python3.12/json/",
             "/usr/lib/python3.12/json/tool.py",

@@ -1,8 +1,6 @@
 //! What programs open at run time, taken along: rules, and the closures of the
 //! modules that they bring, until there is nothing new.
 
-use std::collections::BTreeSet;
-
 use super::closing::Closer;
 use super::findings::of_starts;
 use super::inputs::Inputs;
@@ -12,9 +10,8 @@ use crate::job::{CollectTask, Job};
 use crate::needs::rules::Action;
 use crate::needs::{Engine, Need, Refusal, Want};
 use crate::path::ImagePath;
-use crate::plan::{Entry, Excluded, Node, Plan, Reason, Start};
+use crate::plan::{Entry, Excluded, Plan, Reason, Start};
 use crate::report::Needed;
-use crate::root::FileId;
 use crate::run::Scene;
 
 /// A module brings modules, and those bring others: no chain of them is longer.
@@ -116,7 +113,7 @@ fn given(task: &CollectTask) -> Vec<&'static str> {
 
 fn needs_of(engine: &mut Engine, gathered: &mut Gathered<'_, '_>, at: usize) -> Vec<Need> {
     let start = &gathered.starts[at];
-    let is_named = !matches!(start.reason, Reason::Need { .. });
+    let is_named = !start.is_by_rule();
     let session = gathered.closer.session();
     let closures = start.closures.iter();
     closures.flat_map(|(_, closure)| engine.needs(session, closure, is_named)).collect()
@@ -159,28 +156,11 @@ fn suggestion(need: &Need) -> Finding {
 }
 
 /// What of the plan is there for each need, beside what is there without it.
-pub(super) fn in_plan<'p>(plan: &'p Plan, starts: &[Start], satisfied: &'p Satisfied) -> Vec<Needed<'p>> {
-    let files = |wanted: &dyn Fn(&Reason) -> bool| -> BTreeSet<FileId> {
-        let starts = starts.iter().filter(|start| wanted(&start.reason));
-        let closures = starts.flat_map(|start| &start.closures).flat_map(|(_, closure)| &closure.objects);
-        closures.map(|object| object.found.file.stat.id).collect()
-    };
-    let others = files(&|reason| !matches!(reason, Reason::Need { .. }));
+pub(super) fn in_plan<'p>(plan: &'p Plan, satisfied: &'p Satisfied) -> Vec<Needed<'p>> {
     let needed = |need: &'p Need| {
         let own_reason = reason_of(need);
-        let loaded = files(&|reason| *reason == own_reason);
-        let is_loaded = |entry: &Entry| match &entry.node {
-            Node::File(id) => plan
-                .content(*id)
-                .source
-                .identity()
-                .is_some_and(|id| loaded.contains(&id) && !others.contains(&id)),
-            Node::Dir(_) | Node::Link(_) => false,
-        };
-        let entries = plan.entries();
-        let is_own =
-            |(_, entry): &(&ImagePath, &Entry)| entry.reasons.contains(&own_reason) || is_loaded(entry);
-        Needed { need, entries: entries.filter(is_own).collect() }
+        let is_own = |(_, entry): &(&ImagePath, &Entry)| entry.reasons.contains(&own_reason);
+        Needed { need, entries: plan.entries().filter(is_own).collect() }
     };
     satisfied.taken.iter().chain(&satisfied.suggested).map(needed).collect()
 }

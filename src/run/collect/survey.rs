@@ -11,7 +11,7 @@ use crate::closure::Closure;
 use crate::finding::Finding;
 use crate::job::{CollectTask, Job};
 use crate::needs::{PASTE, Refusal};
-use crate::plan::{Error, Excluded, Plan, Reason, Start};
+use crate::plan::{Error, Excluded, Plan, Start};
 use crate::report::{NeedsOf, NeedsStarted};
 use crate::run::problem::Problem;
 use crate::run::{Scene, words};
@@ -73,8 +73,8 @@ impl Survey {
     }
 
     pub(in crate::run) fn report<'s>(&'s self, program: &'s [u8]) -> NeedsOf<'s> {
-        let is_named = |start: &&Start| !matches!(start.reason, Reason::Need { .. });
-        let named = self.starts.iter().filter(is_named).flat_map(|start| start.closures.first());
+        let named =
+            self.starts.iter().filter(|start| !start.is_by_rule()).flat_map(|start| start.closures.first());
         let closures: Vec<&Closure> = named.map(|(_, closure)| closure).collect();
         let started = match closures.iter().any(|closure| closure.family.is_some()) {
             true => NeedsStarted::ByLoader,
@@ -82,7 +82,7 @@ impl Survey {
             false => NeedsStarted::Static,
         };
         let loads = closures.iter().map(|closure| closure.objects.len() - 1).sum();
-        let needs = needs::in_plan(&self.plan, &self.starts, &self.needs);
+        let needs = needs::in_plan(&self.plan, &self.needs);
         NeedsOf { program, started, loads, needs, plan: &self.plan, findings: &self.findings }
     }
 }
