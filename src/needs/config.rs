@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use super::engine::{self, Scene};
 use super::rules::Format;
-use super::{Want, Wanted, look, places};
+use super::{CONFIG, MISSING, Want, Wanted, distro, look, places};
 use crate::finding::{Finding, Severity};
-use crate::path::dirname;
+use crate::path::{basename, dirname};
 use crate::root::{FileId, Root};
 
 mod openssl;
@@ -60,6 +60,8 @@ struct Said {
 enum What {
     /// A module.
     Module(Vec<u8>),
+    /// A module without which nothing of it works.
+    Required(Vec<u8>),
     /// A module that may be absent.
     Optional(Vec<u8>),
     /// It does not belong there.
@@ -100,7 +102,11 @@ pub(super) fn wanted(scene: &mut Scene<'_, '_>, loader: &[u8], format: Format, t
             What::Optional(name) => wanted.want(found(scene, &name).unwrap_or_default()),
             What::Module(name) => match found(scene, &name) {
                 Some(wants) => wanted.want(wants),
-                None => wanted.findings.push(absent(file, number, &name)),
+                None => wanted.findings.push(absent(scene.session.root, file, number, &name)),
+            },
+            What::Required(name) => match found(scene, &name) {
+                Some(wants) => wanted.want(wants),
+                None => wanted.findings.push(missing(scene.session.root, file, number, &name)),
             },
             What::Fault(cause) => wanted.findings.push(fault(file, number, cause)),
         }
@@ -229,8 +235,21 @@ fn module(
     engine::library(scene, loader, name)
 }
 
-fn absent(file: &[u8], number: usize, name: &[u8]) -> Finding {
-    fault(file, number, [b"the root has no ", name, b", which it names"].concat())
+fn absent(root: &dyn Root, file: &[u8], number: usize, name: &[u8]) -> Finding {
+    let said = fault(file, number, [b"the root has no ", name, b", which it names"].concat());
+    Finding { hint: Some(distro::provider(root, name)), ..said }
+}
+
+/// What names it does not work without it.
+fn missing(root: &dyn Root, file: &[u8], number: usize, name: &[u8]) -> Finding {
+    let place = [file, b":", number.to_string().as_bytes()].concat();
+    Finding {
+        severity: Severity::Error,
+        code: MISSING,
+        subject: basename(name).to_vec(),
+        message: [b"the root has none, and ", &place[..], b" requires it"].concat(),
+        hint: Some(distro::provider(root, name)),
+    }
 }
 
 fn fault(file: &[u8], number: usize, cause: impl Into<Vec<u8>>) -> Finding {
@@ -238,7 +257,7 @@ fn fault(file: &[u8], number: usize, cause: impl Into<Vec<u8>>) -> Finding {
 }
 
 fn finding(subject: Vec<u8>, message: impl Into<Vec<u8>>) -> Finding {
-    Finding { severity: Severity::Warning, code: "config", subject, message: message.into(), hint: None }
+    Finding { severity: Severity::Warning, code: CONFIG, subject, message: message.into(), hint: None }
 }
 
 #[cfg(test)]
@@ -254,6 +273,7 @@ mod tests {
             let number = lines[said.line].number;
             match said.what {
                 What::Module(name) => format!("{number} {}", name.escape_ascii()),
+                What::Required(name) => format!("{number} {}!", name.escape_ascii()),
                 What::Optional(name) => format!("{number} {}?", name.escape_ascii()),
                 What::Fault(cause) => format!("{number}: {cause}"),
             }

@@ -1,6 +1,7 @@
 //! Whose release a root is, by its os-release (freedesktop.org, os-release(5)).
 
 use super::look;
+use crate::path::basename;
 use crate::root::Root;
 
 /// Distributions that keep their data in the same places and install it in the same way.
@@ -51,6 +52,35 @@ pub(super) fn install(root: &dyn Root, usual: &str, names: &[(Family, &str)]) ->
         Family::Arch => "pacman -S",
     };
     format!("`{command} {name}` in the build stage")
+}
+
+/// The same of a rule. Nothing where its name is not known.
+pub(super) fn of_packages(root: &dyn Root, packages: &[(Family, &str)]) -> Option<String> {
+    let family = family(root)?;
+    let (_, name) = packages.iter().find(|(of, _)| *of == family)?;
+    Some(install(root, name, &[]))
+}
+
+/// Who knows which package has a file of this name. The lists of packages that are
+/// not installed are no part of a root.
+pub(super) fn provider(root: &dyn Root, name: &[u8]) -> Vec<u8> {
+    let name = basename(name);
+    // apk knows libraries by their sonames, and no other files.
+    let has_version = name.windows(4).any(|part| part == b".so.");
+    let name = name.escape_ascii();
+    let command = match family(root) {
+        Some(Family::Debian) => format!("apt-file search /{name}"),
+        Some(Family::Alpine) if has_version => format!("apk search so:{name}"),
+        Some(Family::Fedora) => format!("dnf provides '*/{name}'"),
+        Some(Family::Suse) => format!("zypper search --file-list {name}"),
+        Some(Family::Arch) => format!("pacman -F {name}"),
+        Some(Family::Alpine) | None => {
+            let hint = "install the package that has it in the build stage, or place the file by `--include`";
+            return hint.into();
+        }
+    };
+    let hint = "names the package that has it, for the build stage; `--include` places a file";
+    format!("`{command}` {hint}").into_bytes()
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@
 use super::engine::{self, Need, Scene};
 use super::json::{self, Value};
 use super::rules::Action;
-use super::{NO_DATA, Wanted, finding};
+use super::{MISSING, NO_DATA, Wanted, distro, finding};
 use crate::closure::Object;
 use crate::finding::{Finding, Severity};
 use crate::job::DlopenLevel;
+use crate::root::Root;
 
 pub(super) const RULE: &str = "dlopen";
 
@@ -80,7 +81,7 @@ fn of_entry(
     let mut wanted = Wanted::default();
     match found {
         Some(wants) => wanted.want(wants),
-        None if is_taken => wanted.findings.push(absent(object, entry)),
+        None if is_taken => wanted.findings.push(absent(scene.session.root, object, entry)),
         None => return None,
     }
     let action = if is_taken { Action::Collect } else { Action::Suggest };
@@ -109,19 +110,34 @@ fn need(object: &Object, name: Vec<u8>, wanted: Wanted) -> Need {
     Need { rule: RULE, action: Action::Collect, trigger, prevents: String::new(), cure, wanted }
 }
 
-/// What is required is not left to be found out by who starts the image.
-fn absent(object: &Object, entry: &Entry<'_>) -> Finding {
-    let severity = match entry.level {
-        DlopenLevel::Required => Severity::Error,
-        DlopenLevel::None | DlopenLevel::Recommended | DlopenLevel::Suggested => Severity::Note,
+fn absent(root: &dyn Root, object: &Object, entry: &Entry<'_>) -> Finding {
+    let feature = match entry.feature {
+        b"" => Vec::new(),
+        feature => [b", for: ", feature].concat(),
     };
-    let names = entry.sonames.join(&b", nor "[..]);
-    let mut message = [&object.path[..], b" opens it by dlopen: the root has no ", &names].concat();
-    if !entry.feature.is_empty() {
-        message.extend_from_slice(b", for: ");
-        message.extend_from_slice(entry.feature);
+    match entry.level {
+        DlopenLevel::Required => missing(root, object, &entry.sonames, &feature),
+        DlopenLevel::None | DlopenLevel::Recommended | DlopenLevel::Suggested => {
+            let names = entry.sonames.join(&b", nor "[..]);
+            let message =
+                [&object.path[..], b" opens it by dlopen: the root has no ", &names, &feature].concat();
+            let hint = b"install what provides it in the build stage; `--dlopen none` looks at no notes";
+            finding(Severity::Note, NO_DATA, RULE, message, Some(hint.to_vec()))
+        }
     }
-    let hint =
-        Some(b"install what provides it in the build stage; `--dlopen none` looks at no notes".to_vec());
-    finding(severity, NO_DATA, RULE, message, hint)
+}
+
+/// That is not left to be found out by who starts the image.
+fn missing(root: &dyn Root, object: &Object, names: &[&[u8]], feature: &[u8]) -> Finding {
+    let others: Vec<u8> = names[1..].iter().flat_map(|name| [b", nor ", *name].concat()).collect();
+    let has_none = [&b"the root has none"[..], &others].concat();
+    let hint = [&distro::provider(root, names[0])[..], b"; `--dlopen none` looks at no notes"].concat();
+    Finding {
+        severity: Severity::Error,
+        code: MISSING,
+        subject: names[0].to_vec(),
+        message: [&has_none[..], b"; ", &object.path, b" requires it and opens it by dlopen", feature]
+            .concat(),
+        hint: Some(hint),
+    }
 }

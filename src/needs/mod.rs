@@ -109,6 +109,12 @@ pub const PASTE: &str = "paste";
 /// The code of what is said when the root has no such data.
 pub const NO_DATA: &str = "no-data";
 
+/// The code of what is said of a file of configuration.
+pub const CONFIG: &str = "config";
+
+/// The code of a library that is required and not in the root: its name is the subject.
+pub const MISSING: &str = "missing";
+
 /// Rules that mean another thing in each program.
 const VAGUE: [&str; 3] = [dlopen::RULE, "exec", "krb5"];
 

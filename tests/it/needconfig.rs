@@ -234,6 +234,70 @@ fn what_is_malformed_is_named_and_the_rest_goes_on() {
     }
 }
 
+/// A stack of PAM that requires what is not there, and one line that is none.
+const STACK: &str = "/app: PROG; NEEDED libpam.so.0
+    LIB/libpam.so.0: SONAME libpam.so.0
+    LIB/security/pam_a.so: SONAME a
+    /etc/pam.d/app \"author\\sx\\sy\\nauth\\srequired\\spam_a.so\\nauth\\soptional\\spam_b.so\\nauth\\srequired\\spam_no.so\\n\"";
+
+#[test]
+fn a_module_that_is_required_is_an_error_where_it_is_taken() {
+    let world = STACK.replace("LIB/", "/lib/x86_64-linux-gnu/");
+    let with_release = |id: &str| format!("{world}\n/etc/os-release \"ID={id}\"");
+    let said =
+        |world: &str, args: &[&str]| Bench::of(world).says(&[args, &["--dry-run", "/app", "dist"]].concat());
+    for (id, command) in [
+        ("debian", "apt-file search /pam_no.so"),
+        ("rocky\\nID_LIKE=fedora", "dnf provides '*/pam_no.so'"),
+        ("opensuse", "zypper search --file-list pam_no.so"),
+        ("arch", "pacman -F pam_no.so"),
+    ] {
+        let said = said(&with_release(id), &["--with", "pam"]);
+        let words = format!(
+            "error: pam_no.so: the root has none, and /etc/pam.d/app:4 requires it\n\
+             hint: `{command}` names the package that has it, for the build stage; `--include` places a file\n"
+        );
+        assert!(said.contains(&words) && said.contains("-- 1\n"), "{said}");
+    }
+    let line = "warning: /etc/pam.d/app:3: the root has no pam_b.so, which it names\n";
+    let placed =
+        said(&world, &["--with", "pam", "--include", "/app:/lib/x86_64-linux-gnu/security/pam_no.so"]);
+    assert!(
+        placed.contains("-- 0\n") && !placed.contains("pam_no.so: ") && placed.contains(line),
+        "{placed}"
+    );
+    let allowed = said(&world, &["--with", "pam", "--allow-missing"]);
+    assert!(
+        allowed.contains("-- 0\n") && allowed.contains("warning: pam_no.so: the root has none"),
+        "{allowed}"
+    );
+}
+
+/// What is only suggested was read as well.
+#[test]
+fn what_is_malformed_is_named_whether_it_is_taken_or_not() {
+    let world = STACK.replace("LIB/", "/lib/x86_64-linux-gnu/");
+    let lines = [
+        "warning: /etc/pam.d/app:1: it starts with no type of PAM\n",
+        "warning: /etc/pam.d/app:3: the root has no pam_b.so, which it names\n",
+        "warning: pam_no.so: the root has none, and /etc/pam.d/app:4 requires it\n",
+    ];
+    for args in [&["needs", "/app"][..], &["--dry-run", "/app", "dist"]] {
+        let said = Bench::of(&world).says(args);
+        assert!(said.contains("-- 0\n") && lines.iter().all(|line| said.contains(line)), "{said}");
+    }
+    // Of one file all lines are wrong, of the other one is.
+    for (cache, count) in [("word\\n", 1), ("word\\n\\n\\x22/opt/svg.so\\x22\\n", 1)] {
+        let world = format!(
+            "/app: PROG; NEEDED libgdk_pixbuf-2.0.so.0\n/opt/svg.so: SONAME s\n\
+             /lib/x86_64-linux-gnu/libgdk_pixbuf-2.0.so.0: SONAME libgdk_pixbuf-2.0.so.0\n\
+             /lib/x86_64-linux-gnu/gdk-pixbuf-2.0/2.10.0/loaders.cache \"{cache}\""
+        );
+        let said = Bench::of(&world).says(&["needs", "/app"]);
+        assert_eq!(said.matches("loaders.cache:1: it is no path of a loader\n").count(), count, "{said}");
+    }
+}
+
 #[test]
 fn of_many_wrong_lines_there_is_a_count() {
     let world = world("libodbc.so.2", &format!("/etc/odbcinst.ini \"{}\"", "word\\n".repeat(20)))

@@ -248,10 +248,16 @@ fn what_a_note_requires_has_to_be_there() {
     let world = "/app: PROG; DLOPEN [{\"soname\":[\"liba.so\",\"libb.so\"],\"priority\":\"required\"}]\n\
                  /bad: PROG; DLOPEN [{\"soname\"\n";
     let said = Bench::of(world).says(&["/app", "dist"]);
-    let words = "error: dlopen: /app opens it by dlopen: the root has no liba.so, nor libb.so\nhint: ";
+    let words = "error: liba.so: the root has none, nor libb.so; /app requires it and opens it by dlopen\n\
+                 hint: install the package that has it in the build stage, or place the file by `--include`; \
+                 `--dlopen none` looks at no notes\n";
     assert!(said.contains(words) && said.contains("-- 1\n"), "{said}");
-    let said = Bench::of(world).says(&["/app", "--dlopen", "none", "dist"]);
-    assert!(said.contains("-- 0\n"), "{said}");
+    for args in [&["--dlopen", "none"][..], &["--exclude", "liba.so"], &["--include", "/bad:/opt/liba.so"]] {
+        let said = Bench::of(world).says(&[&["/app", "dist"], args].concat());
+        assert!(said.contains("-- 0\n") && !said.contains("liba.so: "), "{args:?}: {said}");
+    }
+    let said = Bench::of(world).says(&["/app", "--allow-missing", "dist"]);
+    assert!(said.contains("-- 0\n") && said.contains("warning: liba.so: the root has none"), "{said}");
     let said = Bench::of(world).says(&["/bad", "dist"]);
     assert!(said.contains("-- 0\n"), "{said}");
     assert!(

@@ -2,6 +2,7 @@
 
 use super::{Line, Said, What};
 use crate::needs::json::{self, Value};
+use crate::path::basename;
 
 /// Services that glibc has itself, and those of systemd, whose answers come from
 /// daemons that no container has.
@@ -110,14 +111,24 @@ fn pam_line(text: &[u8]) -> Option<What> {
     let (is_optional, kind) = kind.strip_prefix(b"-").map_or((false, kind), |kind| (true, kind));
     match kind.to_ascii_lowercase().as_slice() {
         b"@include" => None,
-        b"auth" | b"account" | b"password" | b"session" => match (control, module) {
-            (_, b"") => Some(What::Fault("it names no module")),
-            (b"include" | b"substack", _) => None,
-            (_, module) if is_optional => Some(What::Optional(module.to_vec())),
-            (_, module) => Some(What::Module(module.to_vec())),
-        },
+        b"auth" | b"account" | b"password" | b"session" => {
+            match (&control.to_ascii_lowercase()[..], module) {
+                (_, b"") => Some(What::Fault("it names no module")),
+                (b"include" | b"substack", _) => None,
+                (_, module) if is_optional => Some(What::Optional(of_isa(module))),
+                (b"required" | b"requisite", module) => Some(What::Required(of_isa(module))),
+                (_, module) => Some(What::Module(of_isa(module))),
+            }
+        }
         _ => Some(What::Fault("it starts with no type of PAM")),
     }
+}
+
+/// `/lib/security/$ISA/pam_unix.so`: libpam has a directory of its own for `$ISA`, and
+/// that is the one of its modules.
+fn of_isa(module: &[u8]) -> Vec<u8> {
+    let has_isa = module.windows(6).any(|part| part == b"/$ISA/");
+    if has_isa { basename(module).to_vec() } else { module.to_vec() }
 }
 
 pub(super) fn pam_includes(line: &[u8]) -> Vec<Vec<u8>> {
@@ -150,7 +161,7 @@ pub(super) fn nginx(lines: &[Line]) -> Vec<Said> {
     for (line, text) in words(lines, b"#") {
         for path in directives(text, b"load_module") {
             let what =
-                if path.is_empty() { What::Fault("load_module of nothing") } else { What::Module(path) };
+                if path.is_empty() { What::Fault("load_module of nothing") } else { What::Required(path) };
             said.push(Said { line, what });
         }
     }
@@ -261,7 +272,9 @@ mod tests {
     #[test]
     fn a_stack_of_pam_is_read() {
         for (text, includes, expected) in [
-            ("auth required pam_unix.so nullok", "", "1 pam_unix.so"),
+            ("auth required pam_unix.so nullok", "", "1 pam_unix.so!"),
+            ("auth REQUISITE /lib/security/$ISA/pam_a.so", "", "1 pam_a.so!"),
+            ("session optional pam_b.so", "", "1 pam_b.so"),
             ("auth [success=1 default=ignore] pam_unix.so", "", "1 pam_unix.so"),
             ("-session\toptional\tpam_systemd.so", "", "1 pam_systemd.so?"),
             ("@include common-auth", "common-auth", ""),
@@ -271,7 +284,7 @@ mod tests {
             ("auth required", "", "1: it names no module"),
             ("auth [success=1 pam_unix.so", "", "1 pam_unix.so"),
             ("author required pam_x.so", "", "1: it starts with no type of PAM"),
-            ("auth required \\\n pam_deny.so", "", "1 pam_deny.so"),
+            ("auth required \\\n pam_deny.so", "", "1 pam_deny.so!"),
         ] {
             assert_eq!(said(pam, text), expected, "{text}");
             let found = pam_includes(text.as_bytes()).concat();
@@ -282,13 +295,13 @@ mod tests {
     #[test]
     fn modules_of_nginx_are_read() {
         for (text, includes, expected) in [
-            ("load_module modules/ngx_x.so;", "", "1 modules/ngx_x.so"),
+            ("load_module modules/ngx_x.so;", "", "1 modules/ngx_x.so!"),
             (
                 "events { } include /etc/nginx/conf.d/*.conf; include mime.types;",
                 "/etc/nginx/conf.d/*.conf mime.types",
                 "",
             ),
-            ("  load_module \"/opt/m.so\"; # include x;", "", "1 /opt/m.so"),
+            ("  load_module \"/opt/m.so\"; # include x;", "", "1 /opt/m.so!"),
             ("load_module ;", "", "1: load_module of nothing"),
             ("include;", "", ""),
             ("included x;", "", ""),

@@ -85,6 +85,22 @@ impl Inputs {
         self.pieces.iter().any(has) || self.starts.iter().any(is_start)
     }
 
+    /// Whether somebody has put a file of this name anywhere.
+    pub(super) fn has_name(&self, name: &[u8]) -> bool {
+        let is_it = |at: &ImagePath| at.name() == name;
+        let has = |piece: &Piece| match &piece.what {
+            What::File { path, dest, .. } => dest.as_ref().map_or_else(|| basename(path) == name, is_it),
+            What::Tree { items, .. } => items.iter().any(|(at, _)| is_it(at)),
+            What::Host { at, .. } | What::Made { at, .. } | What::Link { at, .. } => is_it(at),
+            What::Dir { .. } => false,
+        };
+        let is_start = |input: &Input| match &input.place {
+            Place::AsFound => *input.program.found.name == *name,
+            Place::Moved(at) | Place::Host { at, .. } | Place::Planned(at) => is_it(at),
+        };
+        self.pieces.iter().any(has) || self.starts.iter().any(is_start)
+    }
+
     /// What a rule wants. What cannot be taken is left out, with a warning.
     pub(super) fn need(
         &mut self,

@@ -2,13 +2,13 @@
 //! modules that they bring, until there is nothing new.
 
 use super::closing::Closer;
-use super::findings::of_starts;
+use super::findings::{judged, of_starts};
 use super::inputs::Inputs;
 use super::start_of;
 use crate::finding::{Finding, Severity};
 use crate::job::{CollectTask, Job};
 use crate::needs::rules::Action;
-use crate::needs::{Engine, Need, Refusal, Want};
+use crate::needs::{CONFIG, Engine, MISSING, Need, Refusal, Want};
 use crate::path::ImagePath;
 use crate::plan::{Entry, Excluded, Plan, Reason, Start};
 use crate::report::Needed;
@@ -57,7 +57,10 @@ pub(super) fn satisfy(
             break;
         }
         for at in first..next {
-            for need in needs_of(&mut engine, gathered, at) {
+            for mut need in needs_of(&mut engine, gathered, at) {
+                need.wanted.findings.retain(|one| !is_met(one, gathered));
+                let said = need.wanted.findings.iter().filter_map(|one| judged(one, task.allow_missing));
+                need.wanted.findings = said.collect();
                 satisfied.add(job, scene, gathered, need);
             }
         }
@@ -74,8 +77,11 @@ impl Satisfied {
         of_option.for_each(|one| one.subject = need.rule.into());
         let has_wants = !need.wanted.wants.is_empty();
         match need.action {
-            Action::Suggest if has_wants => self.suggested.push(need),
-            Action::Suggest => self.findings.extend(need.wanted.findings),
+            Action::Suggest if has_wants => {
+                self.findings.extend(need.wanted.findings.iter().filter(is_of_files).map(of_suggested));
+                self.suggested.push(need);
+            }
+            Action::Suggest => self.findings.extend(need.wanted.findings.iter().map(of_suggested)),
             Action::Collect => {
                 self.findings.extend(need.wanted.findings.iter().cloned());
                 if take(job, scene, gathered, &mut need) {
@@ -96,6 +102,22 @@ impl Satisfied {
     pub(super) fn suggestions(&self) -> Vec<Finding> {
         self.suggested.iter().map(suggestion).collect()
     }
+}
+
+/// Somebody has put there what is missing, or expects it from elsewhere.
+fn is_met(finding: &Finding, gathered: &Gathered<'_, '_>) -> bool {
+    let name = &finding.subject;
+    finding.code == MISSING && (gathered.excluded.has_name(name) || gathered.inputs.has_name(name))
+}
+
+/// It is about the files that were read to know what is wanted.
+fn is_of_files(finding: &&Finding) -> bool {
+    matches!(finding.code, CONFIG | MISSING)
+}
+
+/// Without what is not taken along nothing else of it matters to the tree.
+fn of_suggested(finding: &Finding) -> Finding {
+    Finding { severity: finding.severity.min(Severity::Warning), ..finding.clone() }
 }
 
 /// The data options that were typed.
