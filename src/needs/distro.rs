@@ -24,18 +24,21 @@ fn of_text(text: &[u8]) -> Option<Family> {
         text.split(|&b| b == b'\n').filter_map(move |line| line.trim_ascii().strip_prefix(key)).take(1)
     });
     let words = values.flat_map(|value| value.split(|b| matches!(b, b' ' | b'"' | b'\'')));
-    words.filter_map(of_word).next()
+    words.filter_map(Family::of_word).next()
 }
 
-fn of_word(word: &[u8]) -> Option<Family> {
-    Some(match word {
-        b"debian" | b"ubuntu" => Family::Debian,
-        b"alpine" | b"wolfi" | b"chainguard" => Family::Alpine,
-        b"fedora" | b"rhel" | b"centos" => Family::Fedora,
-        b"suse" | b"opensuse" | b"sles" => Family::Suse,
-        b"arch" => Family::Arch,
-        _ => return None,
-    })
+impl Family {
+    /// As in os-release.
+    pub(super) fn of_word(word: &[u8]) -> Option<Family> {
+        Some(match word {
+            b"debian" | b"ubuntu" => Family::Debian,
+            b"alpine" | b"wolfi" | b"chainguard" => Family::Alpine,
+            b"fedora" | b"rhel" | b"centos" => Family::Fedora,
+            b"suse" | b"opensuse" | b"sles" => Family::Suse,
+            b"arch" => Family::Arch,
+            _ => return None,
+        })
+    }
 }
 
 /// What brings a package into the root; `names` are its names by family, where they differ.

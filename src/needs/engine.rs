@@ -6,8 +6,8 @@ use std::io;
 use super::places::{self, Cause, Places};
 use super::rules::{self, Action, Data, Libc, Rule, Take, Trigger};
 use super::{
-    Asked, NO_DATA, Refusal, Want, Wanted, ca, config, dirs, dlopen, finding, literals, locale, nss, opened,
-    php, texts, users, way,
+    Asked, NO_DATA, Refusal, Want, Wanted, ca, config, dirs, distro, dlopen, finding, literals, locale, nss,
+    opened, php, texts, users, way,
 };
 use crate::bytes::ReadAt;
 use crate::closure::{Closure, Found, Object, Role, Seen, Session};
@@ -301,7 +301,11 @@ impl Engine {
                 Take::Note(cure) => wanted.findings.push(to_do(rule, &cause.words, cure)),
             }
         }
-        wanted.findings.extend(absent.into_iter().map(|name| missing(rule, name, &cause.words)));
+        let root = scene.session.root;
+        wanted.findings.extend(absent.into_iter().map(|name| missing(root, rule, name, &cause.words)));
+        if wanted.wants.is_empty() && wanted.findings.is_empty() && self.action(rule) == Action::Collect {
+            wanted.findings.extend(none_of(root, rule, &cause.words));
+        }
         if wanted.wants.is_empty() && wanted.findings.is_empty() {
             return None;
         }
@@ -453,8 +457,21 @@ fn to_do(rule: &Rule, trigger: &[u8], cure: &str) -> Finding {
     Finding { severity: Severity::Note, code: "suggest", subject, message, hint }
 }
 
-fn missing(rule: &Rule, name: &str, trigger: &[u8]) -> Finding {
+fn missing(root: &dyn Root, rule: &Rule, name: &str, trigger: &[u8]) -> Finding {
     let message = [b"the root has no ", name.as_bytes(), b", which ", trigger, b" opens"].concat();
-    let hint = Some(format!("without it: {}", rule.prevents).into_bytes());
-    finding(Severity::Warning, NO_DATA, rule.id, message, hint)
+    finding(Severity::Warning, NO_DATA, rule.id, message, Some(how_to_get(root, rule)))
+}
+
+/// Nothing is there of what a package brings that others ask for and come without.
+fn none_of(root: &dyn Root, rule: &Rule, trigger: &[u8]) -> Option<Finding> {
+    let message = [b"the root has nothing of it; asked for by ", trigger].concat();
+    let hint = Some(how_to_get(root, rule));
+    // A library of it may be loaded already.
+    let is_data = !rule.takes.iter().any(|take| matches!(take, Take::Library(_)));
+    (is_data && !rule.packages.is_empty()).then(|| finding(Severity::Note, NO_DATA, rule.id, message, hint))
+}
+
+fn how_to_get(root: &dyn Root, rule: &Rule) -> Vec<u8> {
+    let package = distro::of_packages(root, &rule.packages).map(|install| install + "; ");
+    format!("{}without it: {}", package.unwrap_or_default(), rule.prevents).into_bytes()
 }

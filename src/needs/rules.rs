@@ -3,6 +3,7 @@
 
 use std::sync::OnceLock;
 
+use super::distro;
 use crate::loader::{Family, Version};
 
 const TABLE: &str = include_str!("rules.txt");
@@ -30,7 +31,12 @@ pub struct Rule {
     pub unless: Option<&'static str>,
     /// The option that does it better than `--with`.
     pub instead: Option<&'static str>,
+    /// What installs it, where packages that ask for it come without.
+    pub(super) packages: Vec<Package>,
 }
+
+/// The name of a package, in one kind of distribution.
+pub(super) type Package = (distro::Family, &'static str);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -185,6 +191,7 @@ fn head(rest: &'static str) -> Option<Rule> {
         prevents: "",
         unless: None,
         instead: None,
+        packages: Vec::new(),
     };
     Some(rule)
 }
@@ -216,6 +223,12 @@ fn add(rule: &mut Rule, key: &str, rest: &'static str) -> Option<()> {
         "prevents" => rule.prevents = rest,
         "unless" => rule.unless = Some(rest),
         "instead" => rule.instead = Some(rest),
+        "package" => {
+            for word in words() {
+                let (family, name) = word.split_once('=')?;
+                rule.packages.push((distro::Family::of_word(family.as_bytes())?, name));
+            }
+        }
         _ => return None,
     }
     Some(())
@@ -345,6 +358,8 @@ mod tests {
             ("rule a collect\nmodules pam", "modules pam"),
             ("rule a collect\nmodules xml /a", "modules xml /a"),
             ("rule a collect\nwants x", "wants x"),
+            ("rule a collect\npackage x", "package x"),
+            ("rule a collect\npackage plan9=x", "package plan9=x"),
         ] {
             assert_eq!(parse(text), Err(line));
         }
