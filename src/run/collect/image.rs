@@ -6,9 +6,10 @@ use crate::check::{self, Expected};
 use crate::closure::{Closure, Edge, Files, Object};
 use crate::finding::Finding;
 use crate::job::{CollectTask, LdCache};
+use crate::path::ImagePath;
 use crate::plan::search::{Around, Unfound, repair};
-use crate::plan::{Conflict, Error, Excluded, Place, Plan, PlanRoot, Sources, Start, kept};
-use crate::root::{DirId, Root, resolve_dir};
+use crate::plan::{Conflict, Error, Excluded, Place, Plan, PlanRoot, Reason, Sources, Start, kept};
+use crate::root::{DirId, Root, resolve, resolve_dir};
 
 /// What the tree lies over, and what it was taken from.
 pub(super) struct Ground<'a> {
@@ -55,8 +56,18 @@ pub(super) fn settle(
     }
     findings.extend(checked(plan, &expected, task, ground)?);
     let links = looked_at(plan, ground, |image| check::links(plan, image));
-    findings.extend(links.into_iter().map(|link| with_cure(ground.root, link)));
+    let links = links.into_iter().filter(|link| !is_of_root(plan, ground.root, link));
+    findings.extend(links.map(|link| with_cure(ground.root, link)));
     Ok(findings)
+}
+
+/// A rule brings it, and it leads no further in the root.
+fn is_of_root(plan: &Plan, root: &dyn Root, link: &Finding) -> bool {
+    let of_rule = |reason: &Reason| matches!(reason, Reason::Need { .. });
+    let entry = ImagePath::parse(&link.subject).and_then(|at| plan.get(&at));
+    link.code == "dangling"
+        && entry.is_some_and(|entry| entry.reasons.iter().all(of_rule))
+        && resolve(root, DirId::TOP, &link.subject).is_err()
 }
 
 /// Where the root has a directory at the end of a link, that may be all that is missing.
