@@ -76,7 +76,7 @@ fn one_program(program: &Program) -> String {
         (Some(_), 0) => files(0),
         (Some(_), n) if program.of_base == n => format!("{}, all of the base", files(n)),
         (Some(_), n) if program.of_base > 0 => format!("{}, {} of the base", files(n), program.of_base),
-        (None, _) => "static, needs nothing".to_owned(),
+        (None, _) => "static, loads nothing".to_owned(),
         (Some(Family::Glibc), n) => format!("{}, glibc's loader among them", files(n)),
         (Some(Family::Musl), n) => format!("{}, musl's loader among them", files(n)),
     };
