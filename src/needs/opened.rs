@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use super::engine::{self, Need, Scene};
 use super::rules::Action;
-use super::{Want, Wanted, literals};
+use super::{Want, Wanted, literals, places};
 use crate::closure::{Object, Seen};
 use crate::elf::Kind;
 use crate::loader::conf::matches;
@@ -168,7 +168,10 @@ fn of_dir(
         .by_ref()
         .take(MOST_LISTED)
         .any(|name| is_new_library(scene, object, &[dir, b"/", name].concat()));
-    has_library.then(|| (dir.to_vec(), vec![Want::Path(dir.to_vec())]))
+    let plain = places::normal(dir);
+    // Behind a link `..` leads elsewhere.
+    let shown = if is_real(&plain) { plain } else { real.as_bytes().to_vec() };
+    has_library.then(|| (shown, vec![Want::Path(dir.to_vec())]))
 }
 
 /// A path, a list of paths, or the name of a library.

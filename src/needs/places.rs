@@ -176,10 +176,11 @@ fn of_program(scene: &Scene<'_, '_>, pattern: Vec<u8>) -> Option<Vec<u8>> {
 }
 
 /// A real path with `..` in it, without.
-fn normal(path: &[u8]) -> Vec<u8> {
+pub(super) fn normal(path: &[u8]) -> Vec<u8> {
     let mut names: Vec<&[u8]> = Vec::new();
     for name in path.split(|&b| b == b'/').filter(|name| !name.is_empty()) {
         match name {
+            b"." => {}
             b".." => drop(names.pop()),
             name => names.push(name),
         }
@@ -264,7 +265,8 @@ mod tests {
 
     #[test]
     fn a_path_without_dots() {
-        for (path, expected) in [("/a/b/../c", "/a/c"), ("/a/b/", "/a/b"), ("/../x", "/x"), ("/a/..", "/")] {
+        for (path, expected) in [("/a/b/../c", "/a/c"), ("/a/./b/", "/a/b"), ("/../x", "/x"), ("/a/..", "/")]
+        {
             assert_eq!(normal(path.as_bytes()), expected.as_bytes(), "{path}");
         }
     }

@@ -377,6 +377,12 @@ fn what_is_opened_by_a_name_is_named() {
         &format!("/app: PROG; NEEDED libk.so libtwo.so /opt/one.so\n{files}"),
         "dlopen-dir Suggest: /usr/lib/k/plug",
     );
+    // As an option takes it.
+    let dots = files.replace("TEXT /usr/lib/k/plug", "TEXT /usr/bin/../lib/./k/plug");
+    let said =
+        Bench::of(&format!("/app: PROG; NEEDED libk.so\n{}", dots.replace("LIB/", "/lib/x86_64-linux-gnu/")))
+            .says(&["--dry-run", "/app", "dist"]);
+    assert!(said.contains("note: dlopen-dir: not taken along (`--include /usr/lib/k/plug`)"), "{said}");
     // Only who opens libraries means them.
     check("2.36", &format!("/app: PROG; NEEDED libk.so\n{}", files.replace("; CALL dlopen", "")), "");
     // A note says more.
