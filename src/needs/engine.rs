@@ -63,6 +63,8 @@ pub struct Engine {
     texts: Map<FileId, Vec<&'static str>>,
     /// What the rules take along.
     taken: Vec<Want>,
+    /// What each suggestion is about.
+    suggested: Vec<Vec<Want>>,
     /// A rule counts once for each loader, and once for each file that it asks what it wants.
     done: BTreeSet<(&'static str, Vec<u8>, Vec<u8>)>,
     /// Directories of what the rules want.
@@ -102,6 +104,7 @@ impl Engine {
             calls: Map::default(),
             texts: Map::default(),
             taken: Vec::new(),
+            suggested: Vec::new(),
             done: BTreeSet::new(),
             covered: BTreeSet::new(),
             read: BTreeSet::new(),
@@ -242,14 +245,18 @@ impl Engine {
         is_held
     }
 
-    /// What one rule takes along no other has to suggest.
+    /// What one rule takes along no other has to suggest, nor what one suggests.
     fn is_new(&mut self, need: &Need) -> bool {
         let wants = &need.wanted.wants;
         if need.action == Action::Collect {
             self.taken.extend(wants.iter().cloned());
             return true;
         }
-        wants.is_empty() || !wants.iter().all(|want| self.taken.contains(want))
+        let is_known = wants.iter().all(|want| self.taken.contains(want)) || self.suggested.contains(wants);
+        if !is_known {
+            self.suggested.push(wants.clone());
+        }
+        wants.is_empty() || !is_known
     }
 
     fn imports(&mut self, scene: &Scene<'_, '_>, object: &Object, name: &str) -> bool {

@@ -191,6 +191,54 @@ fn what_one_rule_takes_no_other_suggests() {
     assert!(none.contains("note: tz: not taken along (`--tz`)") && !none.contains("php-zones"), "{none}");
 }
 
+#[test]
+fn zones_are_suggested_once() {
+    let world = "
+/usr/bin/python3.12: PROG; CALL tzset
+/usr/lib/python3.12/os.py \"x\"
+/usr/share/zoneinfo/zone.tab \"x\"
+";
+    let said = said(world, "/usr/bin/python3.12");
+    let note = "note: python-zones: not taken along (`--tz`); without it: ZoneInfoNotFoundError: ";
+    assert!(said.contains(note) && !said.contains("note: tz: "), "{said}");
+}
+
+/// Where packages that ask for it come without.
+#[test]
+fn what_a_rule_has_nothing_of_a_package_has() {
+    for (id, command) in [
+        ("debian", "`apt-get install netbase` in the build stage; "),
+        ("alpine", "`apk add alpine-baselayout-data` in the build stage; "),
+        ("arch", ""),
+    ] {
+        let world = format!("/app: PROG; CALL getservbyname\n/etc/os-release \"ID={id}\"\n");
+        let words = format!(
+            "note: services: the root has nothing of it; asked for by getservbyname in /app\n\
+             hint: {command}without it: Servname not supported for ai_socktype\n"
+        );
+        let said = said(&world, "/app");
+        assert!(said.contains(&words) && said.contains("-- 0\n"), "{said}");
+    }
+    // A library of the rule is there; another rule's data belong to the library itself.
+    let gccs =
+        "/app: PROG; NEEDED libgcc_s.so.1; CALL pthread_exit\n/lib/libgcc_s.so.1: SONAME libgcc_s.so.1\n";
+    assert!(!said(gccs, "/app").contains("the root has nothing"), "{gccs}");
+}
+
+/// A rule brings a directory as the root has it.
+#[test]
+fn a_link_of_the_root_that_leads_nowhere_is_none_of_a_rule() {
+    let world = "/app: PROG; NEEDED libgs.so.10\n/lib/x86_64-linux-gnu/libgs.so.10: SONAME libgs.so.10\n\
+        /usr/share/ghostscript/font.ttf -> ../fonts/none.ttf\n/usr/share/ghostscript/gs_init.ps \"x\"\n";
+    let by_rule = said(world, "/app");
+    assert!(
+        by_rule.contains("font.ttf -> ../fonts/none.ttf") && !by_rule.contains("leads nowhere"),
+        "{by_rule}"
+    );
+    let named = Bench::of(world).says(&["--dry-run", "--include", "/usr/share/ghostscript", "/app", "dist"]);
+    assert!(named.contains("leads nowhere in the tree"), "{named}");
+}
+
 /// What is suggested of a program that holds these texts.
 fn suggested(attributes: &str) -> (String, Vec<String>) {
     let world = format!(
@@ -209,7 +257,8 @@ fn texts_of_a_static_program_say_what_it_opens() {
         ("EXEC; NODYNAMIC; TEXT hello", &[][..]),
         ("EXEC; NODYNAMIC; TEXT x/etc/ssl/certs/ca-certificates.crt3552", &["ca"]),
         ("EXEC; NODYNAMIC; TEXT OPENSSLDIR:", &["openssl-static"]),
-        ("EXEC; NODYNAMIC; TEXT OPENSSLDIR:/etc/ssl/certs/ca-certificates.crt", &["ca", "openssl-static"]),
+        // What the one suggests the other need not.
+        ("EXEC; NODYNAMIC; TEXT OPENSSLDIR:/etc/ssl/certs/ca-certificates.crt", &["ca"]),
         ("EXEC; NODYNAMIC; TEXT not/etc/passwdfound", &["users-static"]),
         ("EXEC; NODYNAMIC; TEXT time.LoadLocation time.LoadLocationFromTZData", &[]),
         ("EXEC; NODYNAMIC; TEXT time.LoadLocation.func1", &["tz"]),
