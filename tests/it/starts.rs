@@ -61,12 +61,18 @@ fn is_elf(path: &Path) -> bool {
 /// What a container gives every image: `/proc`, and a few devices.
 const ENTER: &str = "\
     mount -t proc proc \"$0/proc\" && mount --bind /dev \"$0/dev\" && \
-    exec chroot --userspec=65534:65534 --groups= \"$0\" \"$@\"";
+    exec chroot --userspec=USER --groups= \"$0\" \"$@\"";
 
 /// A program in a root, as nobody, alone.
 pub fn start_in(root: &Path, program: &Path, args: &[&str]) -> Output {
+    start_as("65534:65534", root, program, args)
+}
+
+/// The same, as somebody else.
+pub fn start_as(user: &str, root: &Path, program: &Path, args: &[&str]) -> Output {
     Command::new("timeout")
-        .args(["-k", "1", "10", "unshare", "-m", "-n", "-i", "-u", "-p", "--fork", "sh", "-c", ENTER])
+        .args(["-k", "1", "10", "unshare", "-m", "-n", "-i", "-u", "-p", "--fork", "sh", "-c"])
+        .arg(ENTER.replace("USER", user))
         .arg(root)
         .arg(program)
         .args(args)

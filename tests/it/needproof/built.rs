@@ -3,26 +3,33 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use super::{root, said};
+use super::{NOBODY, Says, Stage, judge, root, typed};
 use crate::need;
 
 const LIB: &str = "usr/lib/x86_64-linux-gnu";
 
-struct Built {
-    /// What it is asked for, in addition to what counts by itself.
-    args: &'static [&'static str],
+/// What was built, and where it goes.
+pub const APP: &str = "./app:/app";
+
+pub struct Built {
+    pub rule: &'static str,
+    /// As of a [`super::Proof`].
+    also: &'static [&'static str],
+    user: &'static str,
     libraries: &'static [&'static str],
     code: &'static str,
     fails: &'static str,
     says: &'static str,
 }
 
-const LIBRARIES: [Built; 8] = [
+pub const LIBRARIES: [Built; 10] = [
     Built {
-        args: &[],
+        rule: "mariadb",
+        also: &[],
+        user: NOBODY,
         libraries: &["libmariadb.so.3"],
         code: "void *mysql_init(void *), *mysql_client_find_plugin(void *, const char *, int); const char *mysql_error(void *);
             int main(void) { void *m = mysql_init(0);
@@ -31,7 +38,9 @@ const LIBRARIES: [Built; 8] = [
         says: "found\n",
     },
     Built {
-        args: &[],
+        rule: "gio-tls",
+        also: &[],
+        user: NOBODY,
         libraries: &["libgio-2.0.so.0"],
         code: "void *g_tls_backend_get_default(void); int g_tls_backend_supports_tls(void *);
             int main(void) { puts(g_tls_backend_supports_tls(g_tls_backend_get_default()) ? \"TLS\" : \"TLS support is not available\"); }",
@@ -39,7 +48,9 @@ const LIBRARIES: [Built; 8] = [
         says: "TLS\n",
     },
     Built {
-        args: &[],
+        rule: "mime",
+        also: &[],
+        user: NOBODY,
         libraries: &["libgdk_pixbuf-2.0.so.0"],
         code: "void *gdk_pixbuf_loader_new(void); int gdk_pixbuf_loader_write(void *, const char *, long, void *), gdk_pixbuf_loader_close(void *, void *);
             int main(void) { struct { int domain, code; char *message; } *e = 0; void *l = gdk_pixbuf_loader_new();
@@ -49,7 +60,9 @@ const LIBRARIES: [Built; 8] = [
         says: "a PNG, cut off\n",
     },
     Built {
-        args: &["--with=pixbuf"],
+        rule: "pixbuf",
+        also: &["mime"],
+        user: NOBODY,
         libraries: &["libgdk_pixbuf-2.0.so.0"],
         code: "void *gdk_pixbuf_loader_new(void); int gdk_pixbuf_loader_write(void *, const char *, long, void *), gdk_pixbuf_loader_close(void *, void *);
             int main(void) { struct { int domain, code; char *message; } *e = 0; void *l = gdk_pixbuf_loader_new();
@@ -60,7 +73,9 @@ const LIBRARIES: [Built; 8] = [
         says: "an SVG\n",
     },
     Built {
-        args: &[],
+        rule: "tls",
+        also: &[],
+        user: NOBODY,
         libraries: &["libgnutls.so.30"],
         code: "int gnutls_certificate_allocate_credentials(void **), gnutls_certificate_set_x509_system_trust(void *);
             int main(void) { void *c; gnutls_certificate_allocate_credentials(&c);
@@ -69,7 +84,9 @@ const LIBRARIES: [Built; 8] = [
         says: "trusts\n",
     },
     Built {
-        args: &[],
+        rule: "ldap",
+        also: &[],
+        user: NOBODY,
         libraries: &["libldap-2.5.so.0"],
         code: "int ldap_get_option(void *, int, void *);
             int main(void) { char *s = 0; ldap_get_option(0, 0x6002, &s); puts(s ? s : \"TLS_CACERTFILE is not set\"); }",
@@ -77,7 +94,9 @@ const LIBRARIES: [Built; 8] = [
         says: "/etc/ssl/certs/ca-certificates.crt\n",
     },
     Built {
-        args: &[],
+        rule: "users",
+        also: &[],
+        user: NOBODY,
         libraries: &["libpq.so.5"],
         code: "void *PQconnectdb(const char *); const char *PQerrorMessage(void *);
             int main(void) { puts(strstr(PQerrorMessage(PQconnectdb(\"host=/none\")), \"could not look up local user ID\") ? \"could not look up local user ID\" : \"no server\"); }",
@@ -85,7 +104,9 @@ const LIBRARIES: [Built; 8] = [
         says: "no server\n",
     },
     Built {
-        args: &["--with=idn"],
+        rule: "idn",
+        also: &[],
+        user: NOBODY,
         libraries: &[],
         code: "#include <netdb.h>
             #include <locale.h>
@@ -94,12 +115,79 @@ const LIBRARIES: [Built; 8] = [
         fails: "Parameter string not correctly encoded",
         says: "no such host\n",
     },
+    Built {
+        rule: "x11",
+        also: &["utf8"],
+        user: NOBODY,
+        libraries: &["libX11.so.6"],
+        code: "#include <locale.h>
+            int XSupportsLocale(void);
+            int main(void) { setlocale(LC_ALL, \"C.UTF-8\"); printf(\"XSupportsLocale returns %d\\n\", XSupportsLocale()); }",
+        fails: "XSupportsLocale returns 0\n",
+        says: "XSupportsLocale returns 1\n",
+    },
+    Built {
+        rule: "gpgme",
+        also: &[],
+        user: NOBODY,
+        libraries: &["libgpgme.so.11"],
+        code: "const char *gpgme_check_version(const char *), *gpgme_strerror(unsigned); unsigned gpgme_engine_check_version(int);
+            int main(void) { gpgme_check_version(0); puts(gpgme_strerror(gpgme_engine_check_version(0))); }",
+        fails: "Invalid crypto engine\n",
+        says: "Success\n",
+    },
 ];
 
 /// Drivers of hardware: too large to be unpacked each time.
-const LARGE: [Built; 3] = [
+pub const LARGE: [Built; 6] = [
     Built {
-        args: &["--with=vulkan"],
+        rule: "qt",
+        also: &["tmp"],
+        user: NOBODY,
+        libraries: &["libQt5Gui.so.5"],
+        code: "#include <stdlib.h>
+            #include <sys/stat.h>
+            void _ZN15QGuiApplicationC1ERiPPci(void *, int *, char **, int);
+            int main(int n, char **v) { static void *app[99]; mkdir(\"/tmp/r\", 0700);
+            setenv(\"XDG_RUNTIME_DIR\", \"/tmp/r\", 1); setenv(\"QT_QPA_PLATFORM\", \"offscreen\", 1);
+            _ZN15QGuiApplicationC1ERiPPci(app, &n, v, 0x50f00); puts(\"started\"); fflush(stdout); _Exit(0); }",
+        fails: "Could not find the Qt platform plugin \"offscreen\" in \"\"",
+        says: "started\n",
+    },
+    Built {
+        rule: "qt-sql",
+        also: &[],
+        user: NOBODY,
+        libraries: &["libQt5Sql.so.5", "libQt5Core.so.5"],
+        code: "void _ZN7QString15fromUtf8_helperEPKci(void *, const char *, int); int _ZN12QSqlDatabase17isDriverAvailableERK7QString(void *);
+            int main(void) { void *name; _ZN7QString15fromUtf8_helperEPKci(&name, \"QSQLITE\", 7);
+            puts(_ZN12QSqlDatabase17isDriverAvailableERK7QString(&name) & 1 ? \"driver loaded\" : \"driver not loaded\"); }",
+        fails: "driver not loaded",
+        says: "driver loaded\n",
+    },
+    Built {
+        rule: "mpi",
+        also: &["tmp"],
+        user: "0:0",
+        libraries: &["libmpi.so.40"],
+        code: "#include <stdlib.h>
+            #include <sys/socket.h>
+            #include <sys/ioctl.h>
+            #include <net/if.h>
+            int MPI_Init(void *, void *), MPI_Finalize(void);
+            int main(void) { struct ifreq lo = {\"lo\"}; lo.ifr_flags = IFF_UP | IFF_RUNNING;
+            ioctl(socket(AF_INET, SOCK_DGRAM, 0), SIOCSIFFLAGS, &lo);
+            const char *set[] = {\"OMPI_MCA_plm\", \"isolated\", \"OMPI_MCA_btl\", \"self\", \"OMPI_MCA_pml\", \"ob1\",
+            \"OMPI_MCA_mca_base_component_show_load_errors\", \"0\", \"HWLOC_HIDE_ERRORS\", \"2\"};
+            for (int i = 0; i < 10; i += 2) setenv(set[i], set[i + 1], 1);
+            MPI_Init(0, 0); puts(\"initialized\"); MPI_Finalize(); }",
+        fails: "Sorry!  You were supposed to get help about",
+        says: "initialized\n",
+    },
+    Built {
+        rule: "vulkan",
+        also: &[],
+        user: NOBODY,
         libraries: &["libvulkan.so.1"],
         code: "int vkCreateInstance(void *, void *, void *);
             int main(void) { void *v; struct { int type; void *next; int flags; void *app; int n; void *l; int m; void *x; } i = {1};
@@ -108,7 +196,9 @@ const LARGE: [Built; 3] = [
         says: "vkCreateInstance returns 0\n",
     },
     Built {
-        args: &["--with=egl"],
+        rule: "egl",
+        also: &[],
+        user: NOBODY,
         libraries: &["libEGL.so.1"],
         code: "#include <stdlib.h>
             void *eglGetDisplay(void *), *eglGetPlatformDisplay(int, void *, void *); int eglInitialize(void *, int *, int *); const char *eglQueryString(void *, int);
@@ -118,7 +208,9 @@ const LARGE: [Built; 3] = [
         says: "Mesa Project\n",
     },
     Built {
-        args: &["--with=opencl"],
+        rule: "opencl",
+        also: &[],
+        user: NOBODY,
         libraries: &["libOpenCL.so.1"],
         code: "int clGetPlatformIDs(int, void *, int *);
             int main(void) { int n = 0; int r = clGetPlatformIDs(0, 0, &n); printf(\"clGetPlatformIDs returns %d\\n\", r); }",
@@ -136,32 +228,30 @@ fn prove(name: &str, table: &[Built]) {
     };
     let temp = tempfile::tempdir().expect("a directory");
     fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
-    let wrong: Vec<String> = table.iter().filter_map(|row| row.wrong(&root, temp.path())).collect();
+    let stage = Stage { root: &root, scratch: temp.path() };
+    let wrong: Vec<String> = table.iter().filter_map(|row| row.wrong(&stage)).collect();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), table.len(), wrong.join("\n"));
 }
 
 impl Built {
-    fn wrong(&self, root: &Path, scratch: &Path) -> Option<String> {
-        self.build(root, scratch);
-        let alone = self.said(root, scratch, &["--needs", "off"]);
-        let whole = self.said(root, scratch, &[&["--needs", "auto"], self.args].concat());
-        let is_right = alone.contains(self.fails) && whole == self.says;
-        (!is_right).then(|| format!("{:?}: alone: {alone}whole: {whole}", self.libraries))
+    fn wrong(&self, stage: &Stage<'_>) -> Option<String> {
+        build(stage, self.libraries, self.code);
+        let said: Vec<String> =
+            typed(self.rule, self.also).iter().map(|args| stage.said(args, APP, &[], self.user)).collect();
+        judge(&format!("{}: {:?}", self.rule, self.libraries), self.fails, Says::Is(self.says), &said)
     }
+}
 
-    fn said(&self, root: &Path, scratch: &Path, args: &[&str]) -> String {
-        said(root, scratch, args, "./app:/app", &[])
-    }
-
-    fn build(&self, root: &Path, scratch: &Path) {
-        fs::write(scratch.join("app.c"), format!("#include <stdio.h>\n#include <string.h>\n{}", self.code))
-            .expect("a source");
-        let libraries: Vec<PathBuf> = self.libraries.iter().map(|name| root.join(LIB).join(name)).collect();
-        let mut gcc = Command::new("gcc");
-        gcc.current_dir(scratch).args(["-w", "app.c", "-o", "app"]).args(libraries);
-        let built = gcc.args(["-Wl,--unresolved-symbols=ignore-in-shared-libs"]).output().expect("gcc");
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    }
+/// `app` in a directory, linked against libraries of a root.
+pub fn build(stage: &Stage<'_>, libraries: &[&str], code: &str) {
+    let Stage { root, scratch } = stage;
+    fs::write(scratch.join("app.c"), format!("#include <stdio.h>\n#include <string.h>\n{code}"))
+        .expect("a source");
+    let libraries: Vec<PathBuf> = libraries.iter().map(|name| root.join(LIB).join(name)).collect();
+    let mut gcc = Command::new("gcc");
+    gcc.current_dir(scratch).args(["-w", "app.c", "-o", "app"]).args(libraries);
+    let built = gcc.args(["-Wl,--unresolved-symbols=ignore-in-shared-libs"]).output().expect("gcc");
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
 }
 
 #[test]

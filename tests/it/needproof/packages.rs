@@ -1,22 +1,39 @@
-//! Programs of packages, whose outputs are long: what they say in their closure
-//! alone, and with what the rules bring, in these words among others.
+//! Programs of packages: what they say in their closure alone, and with what the
+//! rules bring.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use super::{Proof, root};
+use super::{NOBODY, Proof, Says, prove, root};
 use crate::need;
 
 const ROOT: &str = "needs-amd64";
 
-/// A row: the rules that are asked for, the program with its words, the words of
-/// its failure, and of its success.
-type Row = (&'static [&'static str], &'static str, &'static [&'static str], &'static str, &'static str);
+/// A row of a program that says much.
+pub const fn has(
+    rule: &'static str,
+    program: &'static str,
+    words: &'static [&'static str],
+    fails: &'static str,
+    says: &'static str,
+) -> Proof {
+    Proof { rule, also: &[], program, words, fails, says: Says::Has(says), user: NOBODY }
+}
 
-const COUNTED: [Row; 13] = [
-    (
-        &[],
+/// A row of one of which all is known.
+pub const fn is(
+    rule: &'static str,
+    program: &'static str,
+    words: &'static [&'static str],
+    fails: &'static str,
+    says: &'static str,
+) -> Proof {
+    Proof { says: Says::Is(says), ..has(rule, program, words, fails, "") }
+}
+
+/// They count by themselves.
+pub const COUNTED: [Proof; 15] = [
+    has(
+        "openssl",
         "/usr/bin/openssl",
         &[
             "req",
@@ -36,156 +53,225 @@ const COUNTED: [Row; 13] = [
         "Can't open \"/usr/lib/ssl/openssl.cnf\"",
         "subject=CN = x",
     ),
-    (
-        &[],
+    has(
+        "nss3",
         "/usr/bin/certutil",
         &["-N", "--empty-password", "-d", "sql:/none"],
         "PR_LOAD_LIBRARY_ERROR",
         "SEC_ERROR_BAD_DATABASE",
     ),
-    (
-        &[],
+    has(
+        "sasl2",
         "/usr/sbin/saslpluginviewer",
         &["-c"],
         "mechanisms are:\n  EXTERNAL\n",
         "Plugin \"scram\" [loaded]",
     ),
-    (&[], "/usr/sbin/rpcinfo", &["-T", "tcp", "127.0.0.1", "100000"], "Could not find tcp", "RPC: "),
-    (&[], "/usr/bin/tput", &["-T", "xterm", "cols"], "unknown terminal \"xterm\"", "80\n"),
-    (
-        &[],
+    has("tirpc", "/usr/sbin/rpcinfo", &["-T", "tcp", "127.0.0.1", "100000"], "Could not find tcp", "RPC: "),
+    has("terminfo", "/usr/bin/tput", &["-T", "xterm", "cols"], "unknown terminal \"xterm\"", "80\n"),
+    has(
+        "magic",
         "/usr/bin/file",
         &["--mime-type", "-b", "/usr/bin/file"],
         "could not find any valid magic files!",
         "application/x-pie-executable\n",
     ),
-    (
-        &[],
+    has(
+        "magick",
         "/usr/bin/convert-im6.q16",
         &["-size", "1x1", "xc:red", "txt:-"],
         "NoDecodeDelegateForThisImageFormat",
         "0,0: (65535,0,0)",
     ),
-    (
-        &[],
+    has(
+        "proj",
         "/usr/bin/projinfo",
         &["-o", "PROJ", "-q", "EPSG:4326"],
         "Cannot find proj.db",
         "+proj=longlat +datum=WGS84 +no_defs",
     ),
-    (&[], "/usr/bin/aplay", &["-L"], "Cannot access file /usr/share/alsa/alsa.conf", "null\n"),
-    (&[], "/usr/bin/gsettings", &["list-schemas"], "No schemas installed", "org.gnome.desktop.a11y\n"),
-    (
-        &[],
+    has("alsa", "/usr/bin/aplay", &["-L"], "Cannot access file /usr/share/alsa/alsa.conf", "null\n"),
+    has(
+        "schemas",
+        "/usr/bin/gsettings",
+        &["list-schemas"],
+        "No schemas installed",
+        "org.gnome.desktop.a11y\n",
+    ),
+    has(
+        "ghostscript",
         "/usr/bin/gs",
         &["-q", "-dNODISPLAY", "-dNOSAFER", "-dBATCH", "-c", "3 4 add = quit"],
         "Can't find initialization file gs_init.ps.",
         "7\n",
     ),
-    (
-        &[],
+    has(
+        "users",
         "/usr/bin/ssh",
         &["-o", "BatchMode=yes", "127.0.0.1"],
         "No user exists for uid 65534",
         "connect to host 127.0.0.1 port 22",
     ),
-    (
-        &[],
+    has(
+        "fontconfig",
         "/usr/bin/fc-conflist",
         &[],
         "Fontconfig error: Cannot load default config file",
         "/etc/fonts/fonts.conf",
     ),
+    // A template of drawings is among its data.
+    Proof {
+        also: &["tmp"],
+        ..is(
+            "gdal",
+            "/usr/bin/ogr2ogr",
+            &["-f", "DXF", "/tmp/x.dxf", "{\"type\":\"Point\",\"coordinates\":[1,2]}"],
+            "is GDAL_DATA set properly?",
+            "",
+        )
+    },
+    Proof {
+        also: &["python"],
+        ..is(
+            "gdb",
+            "/usr/bin/gdb",
+            &["-batch", "-ex", "python print(gdb.lookup_type)"],
+            "Could not load the Python gdb module",
+            "<built-in function lookup_type>\n",
+        )
+    },
 ];
 
-const ASKED: [Row; 10] = [
-    (
-        &["--with=openssl-legacy"],
+/// They are asked for.
+pub const ASKED: [Proof; 19] = [
+    has(
+        "openssl-engines",
+        "/usr/bin/openssl",
+        &["engine", "-t", "loader_attic"],
+        "could not load the shared library",
+        "[ available ]",
+    ),
+    Proof {
+        also: &["python"],
+        ..is(
+            "python-packages",
+            "/usr/bin/python3",
+            &["-c", "import osgeo_utils; print(osgeo_utils.__name__)"],
+            "ModuleNotFoundError: No module named",
+            "osgeo_utils\n",
+        )
+    },
+    Proof {
+        also: &["perl"],
+        ..is(
+            "perl-packages",
+            "/usr/bin/perl",
+            &["-e", "use Debconf::Gettext; print \"found\\n\""],
+            "Can't locate Debconf/Gettext.pm in @INC",
+            "found\n",
+        )
+    },
+    has(
+        "openssl-legacy",
         "/usr/bin/openssl",
         &["dgst", "-md4", "-provider", "legacy", "-provider", "default", "/dev/null"],
         "could not load the shared library",
         "MD4(/dev/null)= 31d6cfe0",
     ),
-    (
-        &["--with=pam"],
+    has(
+        "pam",
         "/usr/bin/pamtester",
         &["-v", "other", "nobody", "authenticate"],
         "Initialization failure",
         "performing operation - authenticate",
     ),
-    (
-        &["--with=odbc"],
+    has(
+        "odbc",
         "/usr/bin/isql",
         &["-v", "-k", "Driver={PostgreSQL Unicode};Server=127.0.0.1"],
         "Can't open lib 'PostgreSQL Unicode' : file not found",
         "connection to server at \"127.0.0.1\"",
     ),
-    (&["--with=fonts"], "/usr/bin/fc-list", &[], "Cannot load default config file", "DejaVuSans.ttf"),
-    (
-        &["--with=hunspell"],
+    Proof { also: &["fontconfig"], ..has("fonts", "/usr/bin/fc-list", &[], "", "DejaVuSans.ttf") },
+    has(
+        "hunspell",
         "/usr/bin/hunspell",
         &["-d", "en_US", "-D"],
         "Can't open affix or dictionary files",
         "LOADED DICTIONARY",
     ),
-    (
-        &["--with=git"],
+    has(
+        "git",
         "/usr/bin/git",
         &["ls-remote", "https://127.0.0.1/"],
         "git: 'remote-https' is not a git command",
         "unable to access 'https://127.0.0.1/'",
     ),
-    (
-        &["--with=nginx"],
+    has(
+        "nginx",
         "/usr/sbin/nginx",
         &["-t"],
         "open() \"/etc/nginx/nginx.conf\" failed",
         "/etc/nginx/nginx.conf syntax is ok",
     ),
-    (
-        &["--with=xtables"],
+    has(
+        "xtables",
         "/usr/sbin/iptables-legacy",
         &["-m", "conntrack", "--help"],
         "Couldn't load match `conntrack'",
         "conntrack match options",
     ),
-    (
-        &["--with=gstreamer"],
+    has(
+        "gstreamer",
         "/usr/bin/gst-inspect-1.0",
         &["videotestsrc"],
         "No such element or plugin 'videotestsrc'",
         "Video test source",
     ),
-    (
-        &["--with=gconv-all"],
-        "/usr/bin/iconv",
-        &["-f", "EUC-JP", "-t", "SJIS", "/dev/null", "--verbose"],
-        "conversion",
-        "/dev/null:\n",
+    CONVERTS,
+    is(
+        "zsh",
+        "/usr/bin/zsh",
+        &["-fc", "zmodload zsh/zle && echo loaded"],
+        "failed to load module `zsh/zle'",
+        "loaded\n",
     ),
+    Proof {
+        also: &["tmp"],
+        ..has(
+            "gpg",
+            "/usr/bin/gpg",
+            &["--homedir", "/tmp", "--batch", "--passphrase", "", "--quick-gen-key", "x"],
+            "gpg: can't connect to the agent",
+            "gpg: revocation certificate stored as ",
+        )
+    },
+    // Those of Debian ask for others, which are not free.
+    has(
+        "snmp",
+        "/usr/bin/snmptranslate",
+        &["-m", "UCD-DEMO-MIB", "-On", "UCD-DEMO-MIB::ucdDemoMIB"],
+        "Cannot find module (UCD-DEMO-MIB)",
+        "near line 7 of /usr/share/snmp/mibs/UCD-DEMO-MIB.txt",
+    ),
+    has(
+        "aspell",
+        "/usr/bin/aspell",
+        &["-d", "en_US", "dump", "master"],
+        "Error: The file \"/usr/lib/aspell/en_US\" can not be opened for reading.",
+        "\nabandon",
+    ),
+    has("p11", "/usr/bin/p11-kit", &["list-modules"], "", "token: System Trust"),
+    has("enchant", "/usr/bin/enchant-lsmod-2", &[], "", "hunspell (Hunspell Provider)"),
 ];
 
-#[track_caller]
-fn prove(name: &str, table: &[Row]) {
-    let Some(root) = root(name).filter(|_| rustix::process::geteuid().is_root()) else {
-        return need::skip(&format!("no root {name} in DEPCOLLECT_ROOTS, or it cannot be entered"));
-    };
-    let temp = tempfile::tempdir().expect("a directory");
-    fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
-    let mut wrong = Vec::new();
-    for &(args, program, words, fails, says) in table {
-        let proof = Proof { program, words, fails, says };
-        let alone = proof.said(&root, temp.path(), &["--needs", "off"]);
-        let whole = proof.said(&root, temp.path(), &[&["--needs", "auto"], args].concat());
-        if !alone.contains(fails) || alone.contains(says) {
-            wrong.push(format!("{program} {words:?}: in its closure alone: {alone}"));
-        }
-        if !whole.contains(says) || whole.contains(fails) {
-            wrong.push(format!("{program} {words:?}: with what it needs: {whole}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), table.len(), wrong.join("\n"));
-}
+const CONVERTS: Proof = has(
+    "gconv-all",
+    "/usr/bin/iconv",
+    &["-f", "EUC-JP", "-t", "SJIS", "/dev/null", "--verbose"],
+    "conversion",
+    "/dev/null:\n",
+);
 
 #[test]
 fn rules_that_count_by_themselves() {
@@ -197,30 +283,20 @@ fn rules_that_are_asked_for() {
     prove(ROOT, &ASKED);
 }
 
+/// Before glibc 2.34 the users alone are not enough.
+pub const OLD: [Proof; 1] = [Proof {
+    also: &["users"],
+    ..is("nss", "/usr/bin/id", &["-un"], "cannot find name for user ID 65534", "nobody\n")
+}];
+
 /// Releases of other glibcs.
 #[test]
 fn other_releases() {
-    let converts: Row = (
-        &["--with=gconv-all"],
-        "/usr/bin/iconv",
-        &["-f", "EUC-JP", "-t", "SJIS", "/dev/null", "--verbose"],
-        "conversion",
-        "/dev/null:\n",
-    );
-    let knows: Row = (&[], "/usr/bin/id", &["-un"], "cannot find name for user ID 65534", "nobody\n");
-    prove("trixie-amd64", &[converts, knows]);
-    prove("bullseye-amd64", &[converts, knows]);
-    // The users alone are not enough for 2.31.
-    let without: Row = (&["--without=nss"], knows.1, knows.2, "user", "user ID 65534");
-    if let Some(root) = root("bullseye-amd64") {
-        let temp = tempfile::tempdir().expect("a directory");
-        fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o755)).expect("a mode");
-        let proof = Proof { program: without.1, words: without.2, fails: without.3, says: without.4 };
-        let said = proof.said(&root, temp.path(), &["--needs", "auto", "--without=nss"]);
-        assert!(said.contains("cannot find name for user ID 65534"), "{said}");
-    }
+    let knows = || is("users", "/usr/bin/id", &["-un"], "cannot find name for user ID 65534", "nobody\n");
+    prove("trixie-amd64", &[CONVERTS, knows()]);
+    prove("bullseye-amd64", &[CONVERTS, knows()]);
+    prove("bullseye-amd64", &OLD);
 }
-
 /// libsystemd of Debian 13 says what it opens: zstd is recommended, lzma suggested.
 #[test]
 fn a_note_of_a_package_is_followed() {
