@@ -25,6 +25,8 @@ pub struct Rule {
     pub takes: Vec<Take>,
     /// Names that are left in the directories that are wanted.
     pub except: Vec<&'static str>,
+    /// Files that are left in all that is below these.
+    pub skips: Vec<&'static str>,
     /// What fails otherwise, verbatim.
     pub prevents: &'static str,
     /// It does not count where this rule is asked for.
@@ -155,6 +157,11 @@ pub fn all() -> &'static [Rule] {
     RULES.get_or_init(|| parse(TABLE).expect("a test reads the table"))
 }
 
+/// The names of files that a rule leaves where they are, below what it takes.
+pub fn skips(id: &str) -> &'static [&'static str] {
+    all().iter().find(|rule| rule.id == id).map_or(&[], |rule| &rule.skips)
+}
+
 /// `Err` is the line that is none.
 fn parse(table: &'static str) -> Result<Vec<Rule>, &'static str> {
     let mut rules: Vec<Rule> = Vec::new();
@@ -177,7 +184,7 @@ fn head(rest: &'static str) -> Option<Rule> {
         _ => return None,
     };
     let on_request = word == "request";
-    let (triggers, texts, takes, except) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (triggers, texts, takes) = (Vec::new(), Vec::new(), Vec::new());
     let rule = Rule {
         id,
         action,
@@ -187,7 +194,8 @@ fn head(rest: &'static str) -> Option<Rule> {
         is_static: false,
         texts,
         takes,
-        except,
+        except: Vec::new(),
+        skips: Vec::new(),
         prevents: "",
         unless: None,
         instead: None,
@@ -213,6 +221,7 @@ fn add(rule: &mut Rule, key: &str, rest: &'static str) -> Option<()> {
         "constant" => rule.takes.push(Take::Constants(words().collect())),
         "extensions" => rule.takes.push(Take::Extensions(words().collect())),
         "except" => rule.except.extend(words()),
+        "skip" => rule.skips.extend(words()),
         "modules" => {
             let (first, paths) = rest.split_once(' ')?;
             rule.takes.push(Take::Modules(format(first)?, paths.split(' ').collect()));

@@ -16,6 +16,9 @@ use crate::plan::{ContentId, Entry, Node, Plan};
 
 mod rows;
 
+/// A line of words is no longer, beside the names and sizes.
+const WIDEST: usize = 100;
+
 /// A rule that was set off, and what of the plan is there for it.
 #[derive(Debug)]
 pub struct Needed<'p> {
@@ -129,15 +132,34 @@ pub fn needs(out: &mut String, report: &NeedsOf<'_>, verbose: bool, style: Style
             let mut line = |rule: &str, size: &str, text: &str| {
                 out.push_str(&format!("    {rule:wide$}  {size:>7}  {text}\n"));
             };
-            line(one.need.rule, &one.size(report.plan), &cause(one));
-            for remark in remarks(one) {
-                line("", "", &remark);
+            let (mut rule, mut size) = (one.need.rule, one.size(report.plan));
+            for text in
+                wrapped(&cause(one)).into_iter().chain(remarks(one).iter().flat_map(|text| wrapped(text)))
+            {
+                line(rule, &size, &text);
+                (rule, size) = ("", String::new());
             }
             for Row { size, text } in rows(one, report.plan, verbose) {
                 line("", &size, &text);
             }
         }
     }
+}
+
+/// Lines of a text, none of which ends within something that is quoted.
+fn wrapped(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is one");
+        let is_whole = line.matches('`').count().is_multiple_of(2);
+        if !line.is_empty() && is_whole && line.len() + word.len() >= WIDEST {
+            lines.push(format!("  {word}"));
+        } else {
+            let blank = if line.is_empty() { "" } else { " " };
+            line.push_str(&format!("{blank}{word}"));
+        }
+    }
+    lines
 }
 
 /// Appends the same as a drawing.
@@ -228,5 +250,22 @@ fn one_entry(w: &mut Writer, plan: &Plan, at: &ImagePath, entry: &Entry) {
             w.key("type").str("file");
             w.key("size").number(plan.content(*id).len);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_wrapped_and_what_is_quoted_stays_whole() {
+        let path = "/usr/lib/a/path/of/thirty/chars";
+        assert_eq!(wrapped("short"), ["short"]);
+        assert_eq!(
+            wrapped(&format!("{path} {path} {path} {path}")),
+            [format!("{path} {path} {path}"), format!("  {path}")]
+        );
+        let quoted = format!("{path} {path} `{path} {path} {path}` x");
+        assert_eq!(wrapped(&quoted), [format!("{path} {path} `{path} {path} {path}`"), "  x".into()]);
     }
 }

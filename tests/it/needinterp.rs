@@ -29,6 +29,9 @@ fn python_is_known_by_its_name_and_its_place() {
         lib/python3.12/os.py \"x\"
         lib/python3.12/cgi.py \"#!/usr/bin/none\"
         lib/python3.12/json/tool.py \"#!/usr/bin/none\"
+        lib/python3.12/json/__pycache__/tool.cpython-312.pyc \"x\"
+        lib/python3.12/json/__pycache__/tool.cpython-312.opt-1.pyc \"x\"
+        lib/python3.12/json/__pycache__/tool.cpython-312.opt-2.pyc \"x\"
         lib/python3.12/test/x.py \"x\"
         lib/python3.12/site-packages/pip/x.py \"x\"
         lib/python3.12/lib-dynload/_ssl.so: NEEDED libx.so
@@ -45,6 +48,8 @@ fn python_is_known_by_its_name_and_its_place() {
             "/lib/x86_64-linux-gnu/libx.so",
             "/usr/lib/python3.12/cgi.py",
             "/usr/lib/python3.12/json/",
+            "/usr/lib/python3.12/json/__pycache__/",
+            "/usr/lib/python3.12/json/__pycache__/tool.cpython-312.pyc",
             "/usr/lib/python3.12/json/tool.py",
             "/usr/lib/python3.12/lib-dynload/_ssl.so",
             "/usr/lib/python3.12/os.py",

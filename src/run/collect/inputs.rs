@@ -12,7 +12,7 @@ use crate::closure::{Found, NotAProgram, Program, Seen, Session, open_program};
 use crate::elf::Kind;
 use crate::finding::{Finding, Severity};
 use crate::job::{CollectTask, Job, Placed};
-use crate::needs::{self, Want};
+use crate::needs::{self, Want, rules};
 use crate::path::{ImagePath, basename, dirname};
 use crate::plan::{Excluded, Glob, Place, Reason};
 use crate::root::dir::DirRoot;
@@ -124,6 +124,11 @@ impl Inputs {
 /// Python can, brings nobody who starts it.
 fn is_asked(reason: &Reason) -> bool {
     !matches!(reason, Reason::Need { .. })
+}
+
+/// What a rule leaves where it is.
+fn skips(reason: &Reason) -> &'static [&'static str] {
+    if let Reason::Need { rule, .. } = reason { rules::skips(rule) } else { &[] }
 }
 
 fn left_out(problem: Problem) -> Finding {
@@ -363,7 +368,8 @@ impl Gather<'_, '_> {
 
     fn directory(&mut self, wanted: &Wanted, reason: &Reason) {
         let path = self.session.absolute(&wanted.path);
-        match tree::walk(self.root, &path, wanted.dest.as_ref(), self.dist) {
+        let walked = tree::walk(self.root, &path, wanted.dest.as_ref(), self.dist);
+        match walked.map(|walked| walked.without(skips(reason))) {
             Ok(walked) if tree::is_in_kernel_tree(walked.top.as_bytes()) => {
                 let problem = Problem::new(&path, "include", "what starts a container makes it".into());
                 self.problem(Problem { hint: Some("--mkdir makes an empty one".into()), ..problem });

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::bytes::ReadAt;
 use crate::closure::Found;
+use crate::loader::conf::matches;
 use crate::needs::Merge;
 use crate::path::{ImagePath, RealPath};
 use crate::plan::{Content, Reason, content_of_open};
@@ -146,6 +147,15 @@ pub(super) fn walk(
 }
 
 impl Walked {
+    /// But for files of these names.
+    pub(super) fn without(mut self, skips: &[&str]) -> Walked {
+        let is_skipped = |at: &ImagePath| skips.iter().any(|name| matches(name.as_bytes(), at.name()));
+        if !skips.is_empty() {
+            self.items.retain(|(at, item)| matches!(item, Item::Dir(_)) || !is_skipped(at));
+        }
+        self
+    }
+
     /// One name of a directory. A directory is walked by the caller.
     fn take(
         &mut self,
