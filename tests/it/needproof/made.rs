@@ -14,7 +14,7 @@ use super::{NOBODY, Proof, Says, Stage, judge, prove_with, root, typed};
 use crate::need;
 
 /// The rules of this page that are about a root of their own.
-pub const RULES: [&str; 2] = ["locales", "icu"];
+pub const RULES: [&str; 4] = ["icu", "krb5", "locales", "nss-modules"];
 
 /// A name server that knows nobody, and a file that knows him.
 pub const OLD: [Proof; 1] = [Proof {
@@ -65,6 +65,12 @@ impl Made {
         self.temp.path().join("root")
     }
 
+    fn write(&self, path: &str, text: impl AsRef<[u8]>) {
+        let path = self.root().join(path);
+        fs::create_dir_all(path.parent().expect("below the root")).expect("a directory");
+        fs::write(path, text).expect("a file");
+    }
+
     #[track_caller]
     fn proves(&self, rule: &str, also: &[&str], fails: &str, says: &'static str) {
         let stage = Stage { root: &self.root(), scratch: self.temp.path() };
@@ -96,6 +102,41 @@ fn a_locale_that_is_named_is_there() {
     made.proves("locales", &[], "setlocale returns NULL\n", ",\n");
 }
 
+/// Debian's packages ask at their installation what is to be in it.
+#[test]
+fn a_realm_that_is_configured_is_asked() {
+    let Some(root) = root("needs-amd64").filter(|_| is_able()) else {
+        return need::skip("no root needs-amd64 in DEPCOLLECT_ROOTS, or no gcc, or not root");
+    };
+    let code = "const char *krb5_get_error_message(void *, int);
+        int krb5_init_context(void *), krb5_parse_name(void *, const char *, void *), krb5_get_init_creds_password();
+        int main(void) { static char creds[999]; void *c, *p; krb5_init_context(&c); krb5_parse_name(c, \"who@SOME\", &p);
+        puts(krb5_get_error_message(c, krb5_get_init_creds_password(c, creds, p, \"x\", 0, 0, 0, 0, 0))); }";
+    let made = Made::new(&root, &["libkrb5.so.3"], code);
+    made.write("etc/krb5.conf", "[realms]\nSOME = {\n kdc = 127.0.0.1\n}\n");
+    made.proves("krb5", &["tmp"], "Cannot find KDC for realm \"SOME\"\n", "Cannot contact any KDC for realm 'SOME'\n");
+}
+
+/// A service of names that glibc does not have itself.
+#[test]
+fn a_service_that_is_configured_is_asked() {
+    if !is_able() {
+        return need::skip("a program is built by gcc and entered by chroot, as root");
+    }
+    let code = "#include <pwd.h>
+        int main(void) { struct passwd *p = getpwnam(\"who\"); puts(p ? p->pw_dir : \"nobody is called who\"); }";
+    let made = Made::new(Path::new("/"), &[], code);
+    made.write("etc/nsswitch.conf", "passwd: files some\n");
+    let service = "#include <pwd.h>
+        int _nss_some_getpwnam_r(const char *name, struct passwd *p) { *p = (struct passwd){\"who\", \"x\", 7, 7, \"\", \"/who\", \"\"}; return 1; }";
+    made.write("usr/lib/x86_64-linux-gnu/libnss_some.c", service);
+    let mut gcc = Command::new("gcc");
+    gcc.current_dir(made.root().join("usr/lib/x86_64-linux-gnu"));
+    let built = gcc.args(["-shared", "-fPIC", "libnss_some.c", "-o", "libnss_some.so.2"]).status();
+    assert!(built.expect("gcc").success());
+    made.proves("nss-modules", &["users"], "nobody is called who\n", "/who\n");
+}
+
 /// As in Alpine: the library is empty, and the data are a file. Debian's has no
 /// directory built in, so the program names that of Alpine's.
 #[test]
@@ -109,9 +150,7 @@ fn icu_has_its_data_in_a_file() {
     let made = Made::new(&root, &["libicuuc.so.72"], code);
     let library = made.root().join("usr/lib/x86_64-linux-gnu/libicudata.so.72");
     let data = data_of(&library);
-    let dir = made.root().join("usr/share/icu/72.1");
-    fs::create_dir_all(&dir).expect("a directory");
-    fs::write(dir.join("icudt72l.dat"), data).expect("a file");
+    made.write("usr/share/icu/72.1/icudt72l.dat", &data);
     empty_library(made.temp.path(), &library);
     made.proves("icu", &[], "U_FILE_ACCESS_ERROR\n", "U_ZERO_ERROR\n");
 }

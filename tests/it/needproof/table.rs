@@ -7,7 +7,7 @@ use depcollect::needs::rules::{self, Action};
 use super::{built, go, here, interpreters, made, packages};
 
 /// Rules that only name something, and what keeps them from being shown.
-const REASONS: [(&str, &str); 17] = [
+const REASONS: [(&str, &str); 15] = [
     ("espeak", "it speaks to a device"),
     ("fuse", "it asks for a device of the kernel"),
     ("gio", "its modules are shown one by one: `gio-tls`, `schemas`"),
@@ -15,9 +15,7 @@ const REASONS: [(&str, &str); 17] = [
     ("gphoto2", "it asks for a device"),
     ("heif", "Debian 12 has its codecs linked"),
     ("hwdata", "it asks for the devices of a machine"),
-    ("krb5", "no package has a configuration that is not asked for at its installation"),
     ("machine-id", "it takes nothing"),
-    ("nss-modules", "its services ask other machines"),
     ("openssl-static", "no package has such a program; `tls` takes the same"),
     ("sane", "it asks for a device"),
     ("tesseract", "no other failure than that of a file that is not there"),
