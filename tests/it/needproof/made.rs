@@ -114,7 +114,12 @@ fn a_realm_that_is_configured_is_asked() {
         puts(krb5_get_error_message(c, krb5_get_init_creds_password(c, creds, p, \"x\", 0, 0, 0, 0, 0))); }";
     let made = Made::new(&root, &["libkrb5.so.3"], code);
     made.write("etc/krb5.conf", "[realms]\nSOME = {\n kdc = 127.0.0.1\n}\n");
-    made.proves("krb5", &["tmp"], "Cannot find KDC for realm \"SOME\"\n", "Cannot contact any KDC for realm 'SOME'\n");
+    made.proves(
+        "krb5",
+        &["tmp"],
+        "Cannot find KDC for realm \"SOME\"\n",
+        "Cannot contact any KDC for realm 'SOME'\n",
+    );
 }
 
 /// A service of names that glibc does not have itself.
