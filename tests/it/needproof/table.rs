@@ -8,7 +8,7 @@ use super::{built, go, here, interpreters, made, packages};
 
 /// Rules that only name something, and what keeps them from being shown.
 const REASONS: [(&str, &str); 15] = [
-    ("espeak", "it speaks to a device"),
+    ("espeak", "it asks for a device that speaks"),
     ("fuse", "it asks for a device of the kernel"),
     ("gio", "its modules are shown one by one: `gio-tls`, `schemas`"),
     ("glx", "it asks for a display"),
@@ -18,7 +18,7 @@ const REASONS: [(&str, &str); 15] = [
     ("machine-id", "it takes nothing"),
     ("openssl-static", "no package has such a program; `tls` takes the same"),
     ("sane", "it asks for a device"),
-    ("tesseract", "no other failure than that of a file that is not there"),
+    ("tesseract", "it reads a picture: the file that it misses is named in its message"),
     ("video", "it asks for a device"),
     ("vlc", "it asks for a display"),
     ("qt-network", "it asks another machine"),
