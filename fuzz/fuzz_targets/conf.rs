@@ -1,10 +1,13 @@
+//! A configuration of ldconfig, a list of preloads, then a pattern and a name.
+
 #![no_main]
 
 use depcollect::loader::{Version, conf};
+use depcollect_fuzz::parts;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|input: (&[u8], &[u8], &[u8])| {
-    let (file, pattern, name) = input;
+fuzz_target!(|input: &[u8]| {
+    let [file, pattern, name] = parts(input);
     for version in [Version(2, 36), Version(2, 37)] {
         conf::parse(file, version);
     }
