@@ -42,6 +42,7 @@ mod needproof;
 mod needreport;
 mod needrules;
 mod needs;
+mod never;
 mod output;
 mod pages;
 mod paths;

@@ -17,7 +17,7 @@ use depcollect::root::{Access, DirId, Opened, Root, resolve};
 
 mod changing;
 mod dir;
-mod faults;
+pub mod faults;
 mod places;
 mod random;
 mod tar;

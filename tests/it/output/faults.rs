@@ -143,9 +143,9 @@ fn faults_at<'f>(n: usize, faults: &'f [&'f str]) -> &'f [&'f str] {
     if std::env::var_os("DEPCOLLECT_FULL").is_some() { faults } else { &faults[nth..=nth] }
 }
 
-pub(super) const BINARY: &str = env!("CARGO_BIN_EXE_depcollect");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_depcollect");
 
-pub(super) fn has_strace() -> bool {
+pub fn has_strace() -> bool {
     let works = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
     let works = works.is_ok_and(|status| status.success());
     if !works {
