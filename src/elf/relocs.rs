@@ -7,8 +7,11 @@ use object::endian::Endianness;
 use object::read::elf::{Rel, Rela};
 
 use super::tables::{MAX_SYMBOLS, Tables};
-use super::{Class, Order};
+use super::{Class, Facts, Order};
 use crate::bytes::ReadAt;
+
+/// As many entries of a table as are looked at, relative ones at its start not counted.
+const MAX_ENTRIES: u64 = 4 << 20;
 
 /// A symbol that some relocation refers to, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +60,18 @@ pub(super) fn references<R: ReadAt>(tables: &mut Tables<'_, '_, R>) -> io::Resul
     Ok(found)
 }
 
+/// A table is longer than is looked at.
+pub(super) fn exceed(facts: &Facts) -> bool {
+    let info = facts.dynamic;
+    let tables =
+        [(info.jmprel, info.jmprel_is_rela, 0), (info.rela, true, info.relacount), (info.rel, false, 0)];
+    let is_long = |(table, addends, relative): (Option<(u64, u64)>, bool, u64)| {
+        let entries = table.map_or(0, |(_, len)| len / entry_size(facts.class, addends));
+        entries.saturating_sub(relative) > MAX_ENTRIES
+    };
+    tables.into_iter().any(is_long)
+}
+
 /// Adds what one table refers to, but for the part of it in `except`.
 fn collect<R: ReadAt>(
     tables: &mut Tables<'_, '_, R>,
@@ -65,7 +80,7 @@ fn collect<R: ReadAt>(
     found: &mut Vec<Reference>,
 ) -> io::Result<()> {
     let size = entry_size(tables.facts.class, table.addends);
-    let end = table.start.saturating_add(table.len);
+    let end = table.start.saturating_add(table.len.min(MAX_ENTRIES * size));
     let mut at = table.start;
     while end.saturating_sub(at) >= size {
         if let Some((start, len)) = except

@@ -17,8 +17,8 @@ use crate::bytes::ReadAt;
 
 /// C++ makes long names, but not so long.
 const MAX_NAME: usize = 64 << 10;
-/// What is read of a string table at most.
-const MAX_NAMES: u64 = 256 << 20;
+/// What is read of a string table at most: holes of a file cost memory too.
+const MAX_NAMES: u64 = 64 << 20;
 const CHUNK: usize = 32 << 10;
 
 /// What a file imports and exports, in the order of its symbol table.
@@ -126,7 +126,7 @@ pub fn symbols(file: &impl ReadAt, facts: &Facts) -> io::Result<Symbols> {
     let starts: Vec<u32> = sorter.picks.iter().map(|pick| pick.name).collect();
     let (start, text) = names(file, strtab, facts.dynamic.strsz, &starts)?;
     let mut symbols = sorter.named(start, text);
-    symbols.partial |= read < count;
+    symbols.partial |= read < count || relocs::exceed(facts);
     Ok(symbols)
 }
 

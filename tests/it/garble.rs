@@ -122,6 +122,19 @@ fn ask(bytes: &[u8]) -> Option<Facts> {
     Some(facts)
 }
 
+/// So many files, each with damage to a valid one.
+pub fn damaged(count: usize) -> Vec<Vec<u8>> {
+    let seeds = seeds();
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let one = |number: usize| {
+        let seed = &seeds[number % seeds.len()];
+        let mut bytes = seed.clone();
+        (0..1 + random.below(3)).for_each(|_| damage(&mut random, &mut bytes, dynamic_of(seed)));
+        bytes
+    };
+    (0..count).map(one).collect()
+}
+
 #[test]
 fn no_damage_is_fatal() {
     let seeds = seeds();

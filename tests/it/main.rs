@@ -18,6 +18,7 @@ mod collect_hostile;
 mod collect_onto;
 mod collect_same;
 mod containers;
+mod damaged;
 mod data;
 mod data_real;
 mod dependencies;
