@@ -68,6 +68,20 @@ pub struct CollectTask {
     pub epoch: Option<i64>,
 }
 
+impl Task {
+    /// The command whose report goes to stdout as `depcollect/1`, if it does.
+    pub fn json_of(&self) -> Option<&'static str> {
+        let (command, is_json) = match self {
+            Task::List(list) => ("list", list.format == Format::Json),
+            Task::Why { .. } => ("why", false),
+            Task::Collect(task) => ("collect", task.json),
+            Task::Needs(needs) => ("needs", needs.format == NeedsFormat::Json),
+            Task::Check(task) => ("check", task.json),
+        };
+        is_json.then_some(command)
+    }
+}
+
 /// `SRC` or `SRC:DEST`, as typed: whether a colon parts it shows when a file of
 /// the whole name is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

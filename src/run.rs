@@ -2,7 +2,6 @@
 //! of it loads, how that is shown.
 
 use std::ffi::OsStr;
-use std::fmt;
 use std::io::{self, Write};
 use std::mem::ManuallyDrop;
 use std::os::unix::ffi::OsStrExt;
@@ -12,13 +11,13 @@ use crate::closure::{Files, Session, Settings};
 use crate::finding::Exit;
 use crate::job::{Job, LEVELS, Levels, LibraryPath, Task};
 use crate::loader::Launch;
-use crate::output;
 use crate::report;
 use crate::root::dir::DirRoot;
 use crate::root::{DirId, Opened, host, resolve, resolve_dir};
 
 mod check;
 mod collect;
+mod failure;
 mod inputs;
 mod list;
 mod needs;
@@ -27,21 +26,7 @@ mod remarks;
 mod render;
 mod why;
 
-/// Why a run could not be carried out at all.
-#[derive(Debug)]
-pub enum Failure {
-    Usage(cli::Usage),
-    /// The root or the loader that an option names.
-    Open {
-        path: Vec<u8>,
-        cause: String,
-        hint: Option<&'static str>,
-    },
-    /// Output could not be written.
-    Output(io::Error),
-    /// The tree could not be written.
-    Write(output::Failure),
-}
+pub use failure::Failure;
 
 /// Fewer inputs are done before a thread has started.
 const MANY: usize = 256;
@@ -55,13 +40,13 @@ struct Streams<'a> {
 
 /// Does what the job says.
 pub fn run(job: &Job, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, Failure> {
-    let root = DirRoot::open(&job.root).map_err(|cause| {
-        let path = job.root.as_os_str().as_bytes();
-        Failure::Open { path: path.to_vec(), cause: words(&cause), hint: None }
-    })?;
+    let (root, loader) = match open(job) {
+        Ok(opened) => opened,
+        Err(failure) => return unanswered(job, failure, out),
+    };
     // The end of the process closes and frees it all, and is quicker at it.
     let (root, files) = (ManuallyDrop::new(root), ManuallyDrop::new(Files::default()));
-    let settings = settings(job, loader_in_root(job, &root)?);
+    let settings = settings(job, loader);
     let mut streams = Streams { out, err };
     // From here on nothing asks the environment, and nothing in the root changes
     // what is to be done.
@@ -83,6 +68,25 @@ pub fn run(job: &Job, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, 
         }
         Task::Check(task) => check::check(job, task, &*root, &mut streams),
     }
+}
+
+/// The root, and what `--loader` names in it.
+fn open(job: &Job) -> Result<(DirRoot, Option<Vec<u8>>), Failure> {
+    let root = DirRoot::open(&job.root).map_err(|cause| {
+        let path = job.root.as_os_str().as_bytes();
+        Failure::Open { path: path.to_vec(), cause: words(&cause), hint: None }
+    })?;
+    let loader = loader_in_root(job, &root)?;
+    Ok((root, loader))
+}
+
+/// A script that asked for JSON gets JSON, whatever became of it.
+fn unanswered(job: &Job, failure: Failure, out: &mut dyn Write) -> Result<Exit, Failure> {
+    if let Some(command) = job.task.json_of() {
+        let text = report::failure_json(command, &failure.findings(), failure.status());
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(Failure::Output)?;
+    }
+    Err(failure)
 }
 
 /// What all parts of a run share, and none of them changes.
@@ -144,44 +148,6 @@ fn settings(job: &Job, loader: Option<Vec<u8>>) -> Vec<(Option<&'static str>, Se
             std::iter::once((None, baseline)).chain(named).collect()
         }
     }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Failure::Usage(usage) => f.write_str(&shown(usage.cause.as_bytes())),
-            Failure::Open { path, cause, .. } => write!(f, "cannot open `{}`: {cause}", shown(path)),
-            Failure::Write(failure) => failure.fmt(f),
-            Failure::Output(cause) => write!(f, "cannot write the answer: {}", words(cause)),
-        }
-    }
-}
-
-impl Failure {
-    /// What the process ends with: as a shell tells of a signal, or 2.
-    pub fn status(&self) -> u8 {
-        match self {
-            Failure::Write(output::Failure::Interrupted(signal)) => u8::try_from(128 + signal).unwrap_or(2),
-            Failure::Usage(_) | Failure::Open { .. } | Failure::Output(_) | Failure::Write(_) => 2,
-        }
-    }
-
-    /// The cure, where it is known.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Failure::Usage(usage) => usage.hint.as_ref().map(|hint| shown(hint.as_bytes())),
-            Failure::Open { hint, .. } => hint.map(str::to_owned),
-            Failure::Write(failure) => failure.hint().map(str::to_owned),
-            Failure::Output(_) => None,
-        }
-    }
-}
-
-/// Typed words may hold anything.
-fn shown(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    report::escape(&mut text, bytes);
-    text
 }
 
 /// The system's own words, without Rust's number behind them.

@@ -181,6 +181,19 @@ fn one_edge(w: &mut Writer, closure: &Closure, edge: &Edge) {
     });
 }
 
+/// The report of a run that could not look at anything.
+pub fn failure_json(command: &str, findings: &[Finding], status: u8) -> String {
+    let mut writer = Writer::default();
+    writer.object(|w| {
+        w.key("schema").str("depcollect/1");
+        w.key("command").str(command);
+        w.key("programs").array(std::iter::empty::<()>(), |_, ()| {});
+        w.key("findings").array(findings, one_finding);
+        w.key("status").number(u64::from(status));
+    });
+    writer.text + "\n"
+}
+
 pub(super) fn one_finding(w: &mut Writer, finding: &Finding) {
     w.object(|w| {
         w.key("severity").str(finding.severity.word());

@@ -24,7 +24,7 @@ pub use collection::{Collection, Program as Collected, Written, collection, coll
 pub use dot::dot;
 pub use edges::counted;
 pub use findings::{conflict, cure, details, fault, finding, nobody_asks, problem};
-pub use json::Json;
+pub use json::{Json, failure_json};
 pub use ldd::ldd;
 pub use needs::{Needed, NeedsOf, Started as NeedsStarted, needs, needs_json, needs_tree};
 pub use paths::paths;

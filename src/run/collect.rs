@@ -11,6 +11,7 @@ use self::closing::Closer;
 use self::findings::of_starts;
 use self::image::Ground;
 use self::inputs::{Input, Inputs};
+use self::log::{Log, Told};
 use self::needs::{Gathered, Satisfied};
 use self::planning::plan_of;
 use self::tree::{Piece, What};
@@ -18,11 +19,10 @@ use super::problem::Problem;
 use super::{Failure, Scene, Streams};
 use crate::finding::{Exit, Finding, Severity};
 use crate::job::{CollectTask, Job, Output};
-use crate::needs::PASTE;
 use crate::output::{self, Options};
 use crate::path::{ImagePath, dirname};
 use crate::plan::{self, Excluded, Plan, Reason, Source, Sources, Start, kept};
-use crate::report::{self, Collected, Collection, Style, Written};
+use crate::report::{Collected, Written};
 use crate::root::dir::DirRoot;
 use crate::root::{DirId, Root, resolve};
 
@@ -32,6 +32,7 @@ mod data;
 mod findings;
 mod image;
 mod inputs;
+mod log;
 mod needs;
 mod outside;
 mod planning;
@@ -66,47 +67,98 @@ pub(super) fn collect(
     log.add(needs.suggestions());
     log.add(of_starts(scene.root, &starts, &excluded, task.allow_missing));
 
-    // Everything is known; nothing was written, and nothing is if something is wrong.
-    let mut plan = match plan_of(scene.root, task, &starts, &inputs.pieces, &excluded) {
-        Ok(plan) => plan,
-        Err(error) => return log.cannot_plan(&error),
-    };
+    let named = Named { starts: &starts, pieces: &inputs.pieces, excluded: &excluded };
     let mut told = Told {
         programs: programs_of(scene.root, &starts, &excluded),
         entry: entry_of(scene.root, &starts, &inputs.pieces),
         needs: &needs,
     };
-    if log.exit != Exit::Fine {
-        return log.refuse(told, &plan);
+    let mut plan = Plan::default();
+    match carry_out(scene, &named, &mut log, &mut told, &mut plan) {
+        Ok(Done::Refused) => log.refuse(told, &plan),
+        Ok(Done::Shown) => log.end(told, &plan, None),
+        Ok(Done::Written(written)) => log.end(told, &plan, Some(written)),
+        Err(Stop::Unplanned(error)) => log.cannot_plan(told, &plan, &error),
+        Err(Stop::Failed(failure)) => log.fail(told, &plan, failure),
     }
-    let dist = Dist::of(job, task, &sources_of(job, &plan))?;
+}
+
+/// Everything that was named, and what that loads.
+#[derive(Clone, Copy)]
+struct Named<'a> {
+    starts: &'a [Start],
+    pieces: &'a [Piece],
+    excluded: &'a Excluded,
+}
+
+/// How far a collection came.
+enum Done {
+    /// Findings tell why it went no further.
+    Refused,
+    /// It was a dry run.
+    Shown,
+    Written(Written),
+}
+
+/// Why it went no further.
+enum Stop {
+    Unplanned(plan::Error),
+    Failed(Failure),
+}
+
+impl From<plan::Error> for Stop {
+    fn from(error: plan::Error) -> Stop {
+        Stop::Unplanned(error)
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Stop {
+        Stop::Failed(failure)
+    }
+}
+
+/// Everything is known; nothing was written, and nothing is if something is wrong.
+fn carry_out(
+    scene: &Scene<'_>,
+    named: &Named<'_>,
+    log: &mut Log<'_, '_>,
+    told: &mut Told<'_>,
+    plan: &mut Plan,
+) -> Result<Done, Stop> {
+    let (job, task) = (log.job, log.task);
+    *plan = plan_of(scene.root, task, named.starts, named.pieces, named.excluded)?;
+    if log.exit != Exit::Fine {
+        return Ok(Done::Refused);
+    }
+    let dist = Dist::of(job, task, &sources_of(job, plan))?;
     let below = Below { dist: dist.earlier()?, base: base_of(job, task)? };
-    match image::settle(&mut plan, &starts, &excluded, task, &below.ground(scene)) {
-        Ok(findings) => log.add(findings),
-        Err(error) => return log.cannot_plan(&error),
-    }
+    log.add(image::settle(plan, &below.ground(scene, task, named))?);
     if log.exit != Exit::Fine {
-        return log.refuse(told, &plan);
+        return Ok(Done::Refused);
     }
     if below.base.is_some() {
-        note_base(&mut told.programs, scene.root, &starts, &excluded, &plan);
+        note_base(&mut told.programs, scene.root, named, plan);
     }
     if let Some(dist) = &below.dist {
         plan.keep_times(dist);
     }
-    log.add(remarks::of_plan(scene.root, task, &starts, &plan));
+    log.add(remarks::of_plan(scene.root, task, named.starts, plan));
     if task.dry_run {
-        log.show(&plan)?;
-        return log.end(told, &plan, None);
+        log.show(plan)?;
+        return Ok(Done::Shown);
     }
-    log.progress(&plan);
+    log.progress(plan);
     let options = Options { force: task.force, epoch: task.epoch, threads: (job.threads)() };
-    let done = dist.write(&plan, Sources { root: scene.root }, options, log.streams.out);
+    let done = dist.write(plan, Sources { root: scene.root }, options, log.streams.out);
     log.end_progress();
     let done = done?;
     log.add(dropped(&done));
-    let written = Written { files: done.files_written, bytes: done.bytes_written, unchanged: done.unchanged };
-    log.end(told, &plan, Some(written))
+    Ok(Done::Written(Written {
+        files: done.files_written,
+        bytes: done.bytes_written,
+        unchanged: done.unchanged,
+    }))
 }
 
 /// Where the tree goes. Until it is written nobody else may write there.
@@ -207,9 +259,18 @@ struct Below {
 }
 
 impl Below {
-    fn ground<'a>(&'a self, scene: &Scene<'a>) -> Ground<'a> {
+    fn ground<'a>(&'a self, scene: &Scene<'a>, task: &'a CollectTask, named: &'a Named<'a>) -> Ground<'a> {
         let root = |tree: &'a Option<DirRoot>| tree.as_ref().map(|tree| tree as &dyn Root);
-        Ground { root: scene.root, files: scene.files, dist: root(&self.dist), base: root(&self.base) }
+        let (dist, base) = (root(&self.dist), root(&self.base));
+        Ground {
+            task,
+            starts: named.starts,
+            excluded: named.excluded,
+            root: scene.root,
+            files: scene.files,
+            dist,
+            base,
+        }
     }
 }
 
@@ -268,149 +329,11 @@ fn is_named(start: &&Start) -> bool {
 }
 
 /// How much of that the base has.
-fn note_base(
-    programs: &mut [Collected],
-    root: &dyn Root,
-    starts: &[Start],
-    excluded: &Excluded,
-    plan: &Plan,
-) {
-    for (program, start) in programs.iter_mut().zip(starts.iter().filter(is_named)) {
+fn note_base(programs: &mut [Collected], root: &dyn Root, named: &Named<'_>, plan: &Plan) {
+    for (program, start) in programs.iter_mut().zip(named.starts.iter().filter(is_named)) {
         let (_, closure) = &start.closures[0];
-        let loaded = kept(root, closure, excluded).into_iter().skip(1).map(|(id, _)| closure.object(id));
+        let loaded =
+            kept(root, closure, named.excluded).into_iter().skip(1).map(|(id, _)| closure.object(id));
         program.of_base = loaded.filter(|object| !plan.holds(object.found.file.stat.id)).count();
-    }
-}
-
-/// What is said on the way, and what the process will say at its end.
-struct Log<'l, 'w> {
-    job: &'l Job,
-    task: &'l CollectTask,
-    streams: &'l mut Streams<'w>,
-    findings: Vec<Finding>,
-    /// Lines for a Dockerfile.
-    paste: Vec<Vec<u8>>,
-    exit: Exit,
-}
-
-/// What there is to tell about a tree, beside the tree itself.
-struct Told<'t> {
-    programs: Vec<Collected>,
-    /// What the image starts, if that is one thing.
-    entry: Option<Vec<u8>>,
-    needs: &'t Satisfied,
-}
-
-impl Log<'_, '_> {
-    fn style(&self) -> Style {
-        Style { colour: self.job.colour.stderr }
-    }
-
-    fn say(&mut self, text: &str) {
-        // If nobody listens to stderr, the tree still counts.
-        let _ = self.streams.err.write_all(text.as_bytes());
-    }
-
-    /// For whoever watches a terminal; the summary takes its place.
-    fn progress(&mut self, plan: &Plan) {
-        if self.job.is_watched && !self.job.quiet {
-            let text = report::progress(plan);
-            self.say(&text);
-        }
-    }
-
-    fn end_progress(&mut self) {
-        if self.job.is_watched && !self.job.quiet {
-            self.say("\r\x1b[K");
-        }
-    }
-
-    fn problems(&mut self, problems: &[Problem]) {
-        for problem in problems {
-            let mut text = String::new();
-            let hint = problem.hint.as_deref();
-            report::problem(&mut text, problem.verb, &problem.path, &problem.cause, hint, self.style());
-            self.say(&text);
-            self.findings.push(problem.to_finding());
-            self.exit = Exit::Trouble;
-        }
-    }
-
-    fn add(&mut self, findings: Vec<Finding>) {
-        let lowest = if self.job.quiet { Severity::Error } else { Severity::Note };
-        let mut findings = findings.into_iter().peekable();
-        while let Some(finding) = findings.next() {
-            if finding.code == PASTE {
-                self.paste.push(finding.message);
-                continue;
-            }
-            if finding.severity >= lowest && !self.task.json {
-                // What cures several is said once, behind the last of them.
-                let is_told = findings.peek().is_some_and(|next| next.hint == finding.hint);
-                let hint = finding.hint.clone().filter(|_| !is_told);
-                let mut text = String::new();
-                report::finding(&mut text, None, &Finding { hint, ..finding.clone() }, self.style());
-                self.say(&text);
-            }
-            self.exit = self.exit.and(Exit::of(std::slice::from_ref(&finding)));
-            self.findings.push(finding);
-        }
-    }
-
-    fn cannot_plan(&mut self, error: &plan::Error) -> Result<Exit, Failure> {
-        let mut text = String::new();
-        match error {
-            plan::Error::Conflict(conflict) => {
-                report::conflict(
-                    &mut text,
-                    conflict.at.as_bytes(),
-                    &conflict.have,
-                    &conflict.want,
-                    self.style(),
-                );
-            }
-            plan::Error::Io { path, cause } => {
-                report::problem(&mut text, "read", path, &super::words(cause), None, self.style());
-            }
-        }
-        self.say(&text);
-        self.say("depcollect: nothing was written\n");
-        Ok(Exit::Trouble)
-    }
-
-    fn show(&mut self, plan: &Plan) -> Result<(), Failure> {
-        if self.task.json {
-            return Ok(());
-        }
-        let mut text = String::new();
-        report::plan(&mut text, plan, self.job.verbose);
-        self.streams.out.write_all(text.as_bytes()).map_err(Failure::Output)
-    }
-
-    /// Something is wrong: what would have been written is of interest to nobody.
-    fn refuse(&mut self, told: Told<'_>, plan: &Plan) -> Result<Exit, Failure> {
-        if self.task.json {
-            return self.end(told, plan, None);
-        }
-        self.say("depcollect: nothing was written\n");
-        Ok(self.exit)
-    }
-
-    fn end(&mut self, told: Told<'_>, plan: &Plan, written: Option<Written>) -> Result<Exit, Failure> {
-        let dist = self.task.dist.as_os_str().as_bytes();
-        let lines = self.paste.clone();
-        let needs = needs::in_plan(plan, told.needs);
-        let Told { programs, entry, .. } = told;
-        let is_for_scratch = self.task.onto.is_none();
-        let collection = Collection { dist, programs, needs, plan, is_for_scratch, written, entry, lines };
-        if self.task.json {
-            let text = report::collection_json(&collection, &self.findings, self.exit.status());
-            self.streams.out.write_all(text.as_bytes()).map_err(Failure::Output)?;
-        } else if !self.job.quiet {
-            let mut text = String::new();
-            report::collection(&mut text, &collection, self.job.verbose, self.style());
-            self.say(&text);
-        }
-        Ok(self.exit)
     }
 }

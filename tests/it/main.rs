@@ -15,6 +15,7 @@ mod cli;
 mod collect;
 mod collect_foreign;
 mod collect_hostile;
+mod collect_json;
 mod collect_onto;
 mod collect_same;
 mod containers;

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::findings::judged;
-use super::image::{Ground, expect, looked_at, place_of};
+use super::image::{Ground, looked_at, place_of};
 use crate::check::{self, Expected};
 use crate::closure::{Closure, Edge, Object, Outcome, Session, Settings, close, open_program};
 use crate::finding::{Finding, Severity};
-use crate::job::CollectTask;
 use crate::path::{ImagePath, dirname};
-use crate::plan::{Excluded, Plan, PlanRoot, Sources, Start, Used};
+use crate::plan::{Plan, PlanRoot, Sources, Start, Used};
 use crate::root::Root;
 
 /// What the programs load over the base.
@@ -23,15 +22,8 @@ pub(super) struct Over {
 /// Over a base its own files come first, but for what was named: what the
 /// programs find there is left out of the tree, and they are held to what they
 /// find then.
-pub(super) fn settle(
-    plan: &mut Plan,
-    starts: &[Start],
-    excluded: &Excluded,
-    task: &CollectTask,
-    ground: &Ground<'_>,
-    base: &dyn Root,
-) -> Over {
-    let over = close_over(plan, starts, excluded, task, ground, base);
+pub(super) fn settle(plan: &mut Plan, ground: &Ground<'_>, base: &dyn Root) -> Over {
+    let over = close_over(plan, ground, base);
     plan.leave_out(base, &over.used);
     let findings = |plan: &Plan| -> Vec<Finding> {
         let found = looked_at(plan, ground, |image| check::check(image, ground.files, &over.expected));
@@ -46,33 +38,27 @@ pub(super) fn settle(
     over
 }
 
-fn close_over(
-    plan: &Plan,
-    starts: &[Start],
-    excluded: &Excluded,
-    task: &CollectTask,
-    ground: &Ground<'_>,
-    base: &dyn Root,
-) -> Over {
+fn close_over(plan: &Plan, ground: &Ground<'_>, base: &dyn Root) -> Over {
     let named = plan.named();
     let whole = PlanRoot::new(plan, Sources { root: ground.root }, &[]);
     let layers: [&dyn Root; 2] = [base, &whole];
     let image = PlanRoot::new(&named, Sources { root: ground.root }, &layers);
     let mut over = Over::default();
-    for start in starts {
+    for start in ground.starts {
         for (level, in_root) in &start.closures {
             let settings = Settings { levels: Some(levels_of(*level)), ..Settings::default() };
             let Some(closure) = close_as_repaired(&image, ground, settings, start, in_root) else {
                 continue;
             };
             note_used(&mut over.used, &image, &closure);
-            let said = closure.findings.iter().filter_map(|finding| judged(finding, task.allow_missing));
+            let said =
+                closure.findings.iter().filter_map(|finding| judged(finding, ground.task.allow_missing));
             for finding in said.chain(of_two_builds(plan, &closure, in_root)) {
                 if !over.findings.contains(&finding) {
                     over.findings.push(finding);
                 }
             }
-            over.expected.push(expect(&image, &closure, place_of(start), *level, excluded).over_base());
+            over.expected.push(ground.expect(&image, &closure, start, *level).over_base());
         }
     }
     over

@@ -11,8 +11,12 @@ use crate::plan::search::{Around, Unfound, repair};
 use crate::plan::{Conflict, Error, Excluded, Place, Plan, PlanRoot, Reason, Sources, Start, kept};
 use crate::root::{DirId, Root, resolve, resolve_dir};
 
-/// What the tree lies over, and what it was taken from.
+/// What a plan is held to: what is to work, what that was taken from, and what
+/// the tree lies over.
 pub(super) struct Ground<'a> {
+    pub(super) task: &'a CollectTask,
+    pub(super) starts: &'a [Start],
+    pub(super) excluded: &'a Excluded,
     pub(super) root: &'a dyn Root,
     pub(super) files: &'a Files,
     /// DIST's earlier content.
@@ -28,33 +32,44 @@ impl Ground<'_> {
     fn around(&self) -> Around<'_> {
         Around { root: self.root, dist: self.dist, base: self.base }
     }
+
+    /// A closure of `start` in `root`, as it is to be in the image.
+    pub(super) fn expect(
+        &self,
+        root: &dyn Root,
+        closure: &Closure,
+        start: &Start,
+        level: Option<&'static str>,
+    ) -> Expected {
+        let kept: Vec<_> = kept(root, closure, self.excluded).into_iter().map(|(id, _)| id).collect();
+        let stays = |object: &Object| kept.iter().any(|id| std::ptr::eq(closure.object(*id), object));
+        let at_run_time = |edge: &Edge, object: Option<&Object>| {
+            self.excluded.has_name(&edge.name) || !object.is_none_or(stays) || !kept.contains(&edge.from)
+        };
+        let levels = level.iter().map(|level| level.as_bytes().to_vec()).collect();
+        Expected::of(closure, place_of(start), levels, &at_run_time)
+    }
 }
 
 /// Makes the plan fit, and says what will not work. Errors mean that it is not
 /// to be written.
-pub(super) fn settle(
-    plan: &mut Plan,
-    starts: &[Start],
-    excluded: &Excluded,
-    task: &CollectTask,
-    ground: &Ground<'_>,
-) -> Result<Vec<Finding>, Error> {
+pub(super) fn settle(plan: &mut Plan, ground: &Ground<'_>) -> Result<Vec<Finding>, Error> {
     let mut findings = Vec::new();
     plan.meet(&ground.below())?;
     let expected = match ground.base {
-        None => expected_of(ground.root, starts, excluded),
+        None => expected_of(ground),
         Some(base) => {
             plan.fit(base)?;
-            let over = base::settle(plan, starts, excluded, task, ground, base);
+            let over = base::settle(plan, ground, base);
             findings.extend(over.findings);
             over.expected
         }
     };
-    if task.ld_cache == LdCache::Always {
+    if ground.task.ld_cache == LdCache::Always {
         let all = looked_at(plan, ground, |image| check::libraries(image, ground.files, &expected));
         findings.extend(repair(plan, &all, &ground.around())?);
     }
-    findings.extend(checked(plan, &expected, task, ground)?);
+    findings.extend(checked(plan, &expected, ground)?);
     let links = looked_at(plan, ground, |image| check::links(plan, image));
     let links = links.into_iter().filter(|link| !is_of_root(plan, ground.root, link));
     findings.extend(links.map(|link| with_cure(ground.root, link)));
@@ -85,16 +100,11 @@ pub(super) fn looked_at<T>(plan: &Plan, ground: &Ground<'_>, look: impl FnOnce(&
 }
 
 /// Plan, check, repair, check: once.
-fn checked(
-    plan: &mut Plan,
-    expected: &[Expected],
-    task: &CollectTask,
-    ground: &Ground<'_>,
-) -> Result<Vec<Finding>, Conflict> {
+fn checked(plan: &mut Plan, expected: &[Expected], ground: &Ground<'_>) -> Result<Vec<Finding>, Conflict> {
     let check = |plan: &Plan| looked_at(plan, ground, |image| check::check(image, ground.files, expected));
     let found = check(plan);
     let unfound: Vec<Unfound> = found.iter().filter_map(|one| one.unfound.clone()).collect();
-    if unfound.is_empty() || task.ld_cache == LdCache::Never {
+    if unfound.is_empty() || ground.task.ld_cache == LdCache::Never {
         return Ok(found.into_iter().map(|one| one.finding).collect());
     }
     let mut findings = repair(plan, &unfound, &ground.around())?;
@@ -104,30 +114,12 @@ fn checked(
 }
 
 /// What every start loads in the root is what it is to load in the image.
-fn expected_of(root: &dyn Root, starts: &[Start], excluded: &Excluded) -> Vec<Expected> {
-    let mut expected = Vec::new();
-    for start in starts {
-        for (level, closure) in &start.closures {
-            expected.push(expect(root, closure, place_of(start), *level, excluded));
-        }
-    }
-    expected
-}
-
-pub(super) fn expect(
-    root: &dyn Root,
-    closure: &Closure,
-    program: Vec<u8>,
-    level: Option<&'static str>,
-    excluded: &Excluded,
-) -> Expected {
-    let kept: Vec<_> = kept(root, closure, excluded).into_iter().map(|(id, _)| id).collect();
-    let stays = |object: &Object| kept.iter().any(|id| std::ptr::eq(closure.object(*id), object));
-    let at_run_time = |edge: &Edge, object: Option<&Object>| {
-        excluded.has_name(&edge.name) || !object.is_none_or(stays) || !kept.contains(&edge.from)
+fn expected_of(ground: &Ground<'_>) -> Vec<Expected> {
+    let expect = |start: &Start| -> Vec<Expected> {
+        let closures = start.closures.iter();
+        closures.map(|(level, closure)| ground.expect(ground.root, closure, start, *level)).collect()
     };
-    let levels = level.iter().map(|level| level.as_bytes().to_vec()).collect();
-    Expected::of(closure, program, levels, &at_run_time)
+    ground.starts.iter().flat_map(expect).collect()
 }
 
 /// The path by which it is started in the image.
