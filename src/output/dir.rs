@@ -35,7 +35,7 @@ pub struct Target {
 }
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     Vacant(Vacancy),
     There(Tree),
 }
@@ -62,12 +62,9 @@ impl Target {
     /// has left there. With `force` it may hold something else.
     pub fn open(dist: &Path, inputs: &[PathBuf], force: bool) -> Result<Target, Failure> {
         signal::watch();
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let state = match retry_on_intr(|| fs::openat(CWD, dist, flags, Mode::empty())) {
-            Ok(top) => State::There(claim(Tree::new(top, dist), inputs, force)?),
-            Err(Errno::NOENT) => State::Vacant(vacancy(dist)?),
-            Err(Errno::NOTDIR) => return Err(Failure::refused(dist, "it is no directory", None)),
-            Err(errno) => return Err(Failure::io("open", dist, errno)),
+        let state = match find(dist)? {
+            State::There(tree) => State::There(claim(tree, inputs, force)?),
+            vacant @ State::Vacant(_) => vacant,
         };
         Ok(Target { path: dist.to_owned(), state })
     }
@@ -97,6 +94,17 @@ impl Drop for Target {
     }
 }
 
+/// What is at DIST. Nothing is done to it.
+pub(super) fn find(dist: &Path) -> Result<State, Failure> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match retry_on_intr(|| fs::openat(CWD, dist, flags, Mode::empty())) {
+        Ok(top) => Ok(State::There(Tree::new(top, dist))),
+        Err(Errno::NOENT) => vacancy(dist).map(State::Vacant),
+        Err(Errno::NOTDIR) => Err(Failure::refused(dist, "it is no directory", None)),
+        Err(errno) => Err(Failure::io("open", dist, errno)),
+    }
+}
+
 fn claim(tree: Tree, inputs: &[PathBuf], force: bool) -> Result<Tree, Failure> {
     refuse::refuse(&tree.top, &tree.path, inputs)?;
     let top = ImagePath::top();
@@ -104,9 +112,8 @@ fn claim(tree: Tree, inputs: &[PathBuf], force: bool) -> Result<Tree, Failure> {
         return Err(Failure::refused(&tree.path, "another depcollect is writing it", None));
     }
     update::recover(&tree)?;
-    if !force && update::marked(&tree).is_none() && !is_empty(&tree)? {
-        let cause = "it holds what depcollect did not write";
-        return Err(Failure::refused(&tree.path, cause, Some("--force writes into it nevertheless")));
+    if !force {
+        refuse_strangers(&tree)?;
     }
     if let Ok(vacancy) = vacancy(&tree.path) {
         vacancy.clean(&tree.path)?;
@@ -114,7 +121,16 @@ fn claim(tree: Tree, inputs: &[PathBuf], force: bool) -> Result<Tree, Failure> {
     Ok(tree)
 }
 
-fn is_empty(tree: &Tree) -> Result<bool, Failure> {
+/// What depcollect did not write is nothing to write into.
+pub(super) fn refuse_strangers(tree: &Tree) -> Result<(), Failure> {
+    if update::marked(tree).is_some() || is_empty(tree)? {
+        return Ok(());
+    }
+    let cause = "it holds what depcollect did not write";
+    Err(Failure::refused(&tree.path, cause, Some("--force writes into it nevertheless")))
+}
+
+pub(super) fn is_empty(tree: &Tree) -> Result<bool, Failure> {
     let failed = |errno| tree.failed("list", &ImagePath::top(), errno);
     let again = super::tree::open_dir(tree.top.as_fd(), b".").map_err(failed)?;
     Ok(clean::names(&again).map_err(failed)?.is_empty())

@@ -17,6 +17,7 @@ pub mod dir;
 mod fresh;
 mod journal;
 mod lock;
+pub mod look;
 mod meta;
 mod refuse;
 mod signal;

@@ -45,18 +45,27 @@ pub fn write(
 /// file, such as a FIFO, is written to as it is.
 pub fn write_file(plan: &Plan, sources: Sources<'_>, path: &Path, options: Options) -> Result<Done, Failure> {
     signal::watch();
-    let failed = |cause: io::Error| Failure::io("write", path, cause);
+    match look(plan, path, options)? {
+        None => write_beside(plan, sources, path, options),
+        Some(FileType::RegularFile) => {
+            // A link stays, and what it leads to is replaced.
+            let path = host::real_path(path).map_err(|cause| Failure::io("write", path, cause))?;
+            write_beside(plan, sources, &path, options)
+        }
+        Some(_) => write_into(plan, sources, path, options),
+    }
+}
+
+/// What would be refused, and what stands there: for a dry run that is all.
+pub fn look(plan: &Plan, path: &Path, options: Options) -> Result<Option<FileType>, Failure> {
     let look = |flags| retry_on_intr(|| fs::statat(CWD, path, flags));
     if look(AtFlags::SYMLINK_NOFOLLOW).is_err_and(|errno| errno == Errno::NOENT) {
-        return write_beside(plan, sources, path, options);
+        return vacancy(path).map(|_| None);
     }
-    let stat = look(AtFlags::empty()).map_err(|errno| failed(errno.into()))?;
+    let stat = look(AtFlags::empty()).map_err(|errno| Failure::io("write", path, errno))?;
     spare(plan, &stat, path, options)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return write_into(plan, sources, path, options);
-    }
-    // A link stays, and what it leads to is replaced.
-    write_beside(plan, sources, &host::real_path(path).map_err(failed)?, options)
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    if kind == FileType::Directory { Err(Failure::io("write", path, Errno::ISDIR)) } else { Ok(Some(kind)) }
 }
 
 /// Refuses what is no archive, and what is in the plan.

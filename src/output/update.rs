@@ -1,7 +1,7 @@
 //! A tree that is there: what it lacks is staged inside it, moved into place,
 //! and what stood there is kept until all is done.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{self, AtFlags};
 use rustix::io::{Errno, retry_on_intr};
@@ -71,15 +71,7 @@ pub(super) fn as_root(tree: &Tree) -> Result<DirRoot, Failure> {
 
 /// Undoes what a killed run has begun, and removes what it left.
 pub(super) fn recover(tree: &Tree) -> Result<(), Failure> {
-    let failed = stage_failed(tree);
-    let top = match open_dir(tree.top.as_fd(), STAGE) {
-        Err(Errno::NOENT) => return Ok(()),
-        top => top.map_err(&failed)?,
-    };
-    if !is_ours(&top) {
-        let hint = Some("remove it if no other run of depcollect is at work there");
-        return Err(Failure::refused(&stage_path(tree), "it is left over from somebody else's run", hint));
-    }
+    let Some(top) = left_over(tree)? else { return Ok(()) };
     let (new, old) = (open_dir(top.as_fd(), b"new"), open_dir(top.as_fd(), b"old"));
     let mut steps = Vec::new();
     if let (Ok(new), Ok(old)) = (new, old) {
@@ -91,6 +83,19 @@ pub(super) fn recover(tree: &Tree) -> Result<(), Failure> {
         stage.forget()?;
     }
     close_stage(tree, steps)
+}
+
+/// The stage that a killed run has left.
+pub(super) fn left_over(tree: &Tree) -> Result<Option<OwnedFd>, Failure> {
+    let top = match open_dir(tree.top.as_fd(), STAGE) {
+        Err(Errno::NOENT) => return Ok(None),
+        top => top.map_err(stage_failed(tree))?,
+    };
+    if !is_ours(&top) {
+        let hint = Some("remove it if no other run of depcollect is at work there");
+        return Err(Failure::refused(&stage_path(tree), "it is left over from somebody else's run", hint));
+    }
+    Ok(Some(top))
 }
 
 fn tops(mut steps: Vec<Step>) -> Vec<Step> {

@@ -1,13 +1,8 @@
 //! `collect`: what was named, what that loads, a plan of it, the plan checked,
 //! the tree written.
 
-use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::io::Write;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
-
 use self::closing::Closer;
+use self::dist::{Dist, base_of, dropped, sources_of};
 use self::findings::of_starts;
 use self::image::Ground;
 use self::inputs::{Input, Inputs};
@@ -17,11 +12,11 @@ use self::planning::plan_of;
 use self::tree::{Piece, What};
 use super::problem::Problem;
 use super::{Failure, Scene, Streams};
-use crate::finding::{Exit, Finding, Severity};
-use crate::job::{CollectTask, Job, Output};
-use crate::output::{self, Options};
-use crate::path::{ImagePath, dirname};
-use crate::plan::{self, Excluded, Plan, Reason, Source, Sources, Start, kept};
+use crate::finding::Exit;
+use crate::job::{CollectTask, Job};
+use crate::output::Options;
+use crate::path::ImagePath;
+use crate::plan::{self, Excluded, Plan, Reason, Sources, Start, kept};
 use crate::report::{Collected, Written};
 use crate::root::dir::DirRoot;
 use crate::root::{DirId, Root, resolve};
@@ -29,6 +24,7 @@ use crate::root::{DirId, Root, resolve};
 mod base;
 mod closing;
 mod data;
+mod dist;
 mod findings;
 mod image;
 mod inputs;
@@ -144,13 +140,15 @@ fn carry_out(
         plan.keep_times(dist);
     }
     log.add(remarks::of_plan(scene.root, task, named.starts, plan));
+    let sources = Sources { root: scene.root };
+    let options = Options { force: task.force, epoch: task.epoch, threads: (job.threads)() };
     if task.dry_run {
         log.show(plan)?;
+        log.add(dist.compare(plan, sources, options)?.into_iter().collect());
         return Ok(Done::Shown);
     }
     log.progress(plan);
-    let options = Options { force: task.force, epoch: task.epoch, threads: (job.threads)() };
-    let done = dist.write(plan, Sources { root: scene.root }, options, log.streams.out);
+    let done = dist.write(plan, sources, options, log.streams.out);
     log.end_progress();
     let done = done?;
     log.add(dropped(&done));
@@ -159,97 +157,6 @@ fn carry_out(
         bytes: done.bytes_written,
         unchanged: done.unchanged,
     }))
-}
-
-/// Where the tree goes. Until it is written nobody else may write there.
-enum Dist {
-    Dir(output::dir::Target),
-    /// An archive, into a file.
-    Archive(PathBuf),
-    /// An archive, to stdout.
-    Stream,
-    /// What is there is only looked at.
-    DryRun(PathBuf),
-}
-
-impl Dist {
-    fn of(job: &Job, task: &CollectTask, inputs: &[PathBuf]) -> Result<Dist, Failure> {
-        let path = job.cwd.join(&task.dist);
-        if task.dry_run {
-            return Ok(Dist::DryRun(path));
-        }
-        match task.output {
-            Output::Tar if task.dist.as_os_str() == "-" => Ok(Dist::Stream),
-            Output::Tar => Ok(Dist::Archive(path)),
-            Output::Dir => {
-                output::dir::Target::open(&path, inputs, task.force).map(Dist::Dir).map_err(Failure::Write)
-            }
-        }
-    }
-
-    fn earlier(&self) -> Result<Option<DirRoot>, Failure> {
-        match self {
-            Dist::Dir(target) => target.earlier().map_err(Failure::Write),
-            Dist::DryRun(path) => Ok(DirRoot::open(path).ok()),
-            Dist::Archive(_) | Dist::Stream => Ok(None),
-        }
-    }
-
-    fn write(
-        &self,
-        plan: &Plan,
-        sources: Sources<'_>,
-        options: Options,
-        out: &mut dyn Write,
-    ) -> Result<output::Done, Failure> {
-        match self {
-            Dist::Dir(target) => target.write(plan, sources, options),
-            Dist::Archive(path) => output::tar::write_file(plan, sources, path, options),
-            Dist::Stream => output::tar::write(plan, sources, out, options),
-            Dist::DryRun(_) => Ok(output::Done::default()),
-        }
-        .map_err(Failure::Write)
-    }
-}
-
-/// What a user without rights, or a file system, could not keep.
-fn dropped(done: &output::Done) -> Vec<Finding> {
-    let finding = |(at, what): &(ImagePath, &'static str)| Finding {
-        severity: Severity::Warning,
-        code: "dropped",
-        subject: at.as_bytes().to_vec(),
-        message: what.as_bytes().to_vec(),
-        hint: None,
-    };
-    done.dropped.iter().map(finding).collect()
-}
-
-/// The directories of the host that are copied from.
-fn sources_of(job: &Job, plan: &Plan) -> Vec<PathBuf> {
-    let top = job.cwd.join(&job.root);
-    let (mut below, mut dirs) = (BTreeSet::new(), BTreeSet::new());
-    for (_, content) in plan.contents() {
-        match &content.source {
-            Source::Root { path, .. } => below.extend(dirname(path.as_bytes())),
-            Source::Host { path, .. } => dirs.extend(path.parent().map(Path::to_owned)),
-            Source::Made(_) => {}
-        }
-    }
-    let in_top = |dir: &[u8]| top.join(OsStr::from_bytes(dir.strip_prefix(b"/").unwrap_or(dir)));
-    dirs.extend(below.into_iter().map(in_top));
-    dirs.into_iter().collect()
-}
-
-fn base_of(job: &Job, task: &CollectTask) -> Result<Option<DirRoot>, Failure> {
-    let open = |path: &PathBuf| {
-        let path = job.cwd.join(path);
-        DirRoot::open(&path).map_err(|cause| Failure::Open {
-            path: path.into_os_string().into_vec(),
-            cause: super::words(&cause),
-            hint: None,
-        })
-    };
-    task.onto.as_ref().map(open).transpose()
 }
 
 /// The trees that the new one lies over.

@@ -13,6 +13,7 @@ mod checkcache;
 mod checktree;
 mod cli;
 mod collect;
+mod collect_dry;
 mod collect_foreign;
 mod collect_hostile;
 mod collect_json;
