@@ -16,6 +16,7 @@ use crate::root::{Access, Child, DirId, Root, Stat, resolve_dir};
 
 const A_DIRECTORY: &str = "a directory stands there";
 const NO_DIRECTORY: &str = "what stands there is no directory";
+const NO_WAY: &str = "a link that leads to no directory stands there";
 const A_FILE: &str = "a file stands there";
 const OTHER_LINK: &str = "another link stands there";
 pub(super) const TWICE: &str = "by the links that stand there, two things of the plan come to this place";
@@ -165,9 +166,9 @@ impl<'p> Survey<'_, 'p> {
             Some(Child::Dir(id)) => Some(id),
             Some(Child::Link(_)) => match self.behind_link(&place) {
                 Some((place, id)) => return Ok(Spot { place, id: Some(id) }),
-                None => self.in_the_way(&place),
+                None => self.in_the_way(&place, NO_WAY),
             },
-            Some(Child::Leaf) => self.in_the_way(&place),
+            Some(Child::Leaf) => self.in_the_way(&place, NO_DIRECTORY),
         };
         if id.is_none() && !self.taken.contains_key(&place) {
             self.changes.make.push(place.clone());
@@ -175,11 +176,11 @@ impl<'p> Survey<'_, 'p> {
         Ok(Spot { place, id })
     }
 
-    fn in_the_way(&mut self, place: &ImagePath) -> Option<DirId> {
+    fn in_the_way(&mut self, place: &ImagePath, what: &'static str) -> Option<DirId> {
         if self.scene.options.force {
             self.clear(place);
         } else {
-            self.conflict(place, NO_DIRECTORY);
+            self.conflict(place, what);
         }
         None
     }

@@ -20,7 +20,7 @@ impl Conflict {
     }
 
     /// `have` is not the plan's own.
-    pub(super) fn with_base(plan: &Plan, at: ImagePath, have: &str, want: &Node) -> Conflict {
+    pub(super) fn with_base(plan: &Plan, at: ImagePath, have: impl Into<Vec<u8>>, want: &Node) -> Conflict {
         Conflict { at, have: have.into(), want: describe(plan, want) }
     }
 

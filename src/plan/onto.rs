@@ -34,8 +34,11 @@ impl Plan {
                 (Some(Node::Dir(_)), Child::Leaf) => {
                     return Err(self.against_base(&at, "a file of the base"));
                 }
-                (Some(Node::Dir(_)), Child::Link(_)) => {
-                    let Ok((into, _)) = resolve_dir(base, DirId::TOP, at.as_bytes()) else { continue };
+                (Some(Node::Dir(_)), Child::Link(target)) => {
+                    let Ok((into, _)) = resolve_dir(base, DirId::TOP, at.as_bytes()) else {
+                        let have = [b"a link of the base to `", &target[..], b"`, which is no directory,"];
+                        return Err(self.against_base(&at, have.concat()));
+                    };
                     self.merge_dir(&at, &ImagePath::from(base.real_path(into)))?;
                     // The base has that link.
                     self.entries.remove(&at);
@@ -52,7 +55,7 @@ impl Plan {
         wrong.map_or(Ok(()), |_| Err(self.against_base(at, have)))
     }
 
-    fn against_base(&self, at: &ImagePath, have: &str) -> Conflict {
+    fn against_base(&self, at: &ImagePath, have: impl Into<Vec<u8>>) -> Conflict {
         Conflict::with_base(self, at.clone(), have, &self.entries[at].node)
     }
 

@@ -128,12 +128,22 @@ impl<'a> PlanRoot<'a> {
         Ok(None)
     }
 
-    /// A directory that the plan has, unless it has to go through a link.
+    /// A directory that the plan has, unless it has to go through a link. What
+    /// leads to none is no way, and replaced if it may be.
     fn planned_dir(&self, dir: DirId, place: &Place, name: &[u8]) -> io::Result<Child> {
         match self.below(place, name)? {
-            Some(Child::Link(target)) => Ok(Child::Link(target)),
-            Some(Child::Dir(_) | Child::Leaf) | None => Ok(Child::Dir(self.enter(dir, place, name))),
+            Some(Child::Link(target)) if self.leads_to_dir(place, name) => Ok(Child::Link(target)),
+            Some(Child::Link(_) | Child::Dir(_) | Child::Leaf) | None => {
+                Ok(Child::Dir(self.enter(dir, place, name)))
+            }
         }
+    }
+
+    /// In the nearest lower root that has the name.
+    fn leads_to_dir(&self, place: &Place, name: &[u8]) -> bool {
+        let has_it = |(layer, dir): &&(usize, DirId)| self.below[*layer].child(*dir, name).is_ok();
+        let nearest = place.below.iter().find(has_it);
+        nearest.is_some_and(|(layer, dir)| resolve_dir(self.below[*layer], *dir, name).is_ok())
     }
 
     /// The number of a directory that is there.
@@ -245,7 +255,12 @@ impl Root for PlanRoot<'_> {
                 let kind = match entry.node {
                     Node::File(_) => ItemKind::File,
                     Node::Link(_) => ItemKind::Link,
-                    Node::Dir(_) if kinds.get(at.name()) == Some(&ItemKind::Link) => ItemKind::Link,
+                    Node::Dir(_)
+                        if kinds.get(at.name()) == Some(&ItemKind::Link)
+                            && self.leads_to_dir(&place, at.name()) =>
+                    {
+                        ItemKind::Link
+                    }
                     Node::Dir(_) => ItemKind::Dir,
                 };
                 kinds.insert(at.name().to_vec(), kind);

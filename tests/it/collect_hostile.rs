@@ -111,3 +111,27 @@ fn who_has_no_rights_is_not_told_that_setuid_is_kept() {
         assert_eq!(said.contains("dropped"), is_root && !is_kept, "{said}");
     }
 }
+
+/// The loader is not to blame: what stands in the way is named.
+#[test]
+fn a_link_below_that_leads_to_no_directory_is_named() {
+    for target in ["gone", "etc/file", "lib64"] {
+        let bench = Bench::of("/t/m: PROG; NEEDED libA.so\n/lib/libA.so:\n/etc/file \"f\"\n");
+        let dir = bench.dir.path();
+        assert!(bench.says(&["collect", "--include", "/etc/file", "dist"]).starts_with("-- 0\n"));
+        symlink(target, dir.join("dist/lib64")).unwrap();
+        let said = bench.says(&["collect", "-q", "/t/m", "dist"]);
+        let words = "cannot write `/lib64` in DIST: a link that leads to no directory stands there\n";
+        assert_eq!(said, format!("-- 2\ndepcollect: error: {words}hint: --force replaces what DIST holds\n"));
+        assert!(bench.says(&["collect", "--force", "/t/m", "dist"]).starts_with("-- 0\n"));
+        assert!(dir.join("dist/lib64/ld-linux-x86-64.so.2").is_file());
+
+        fs::create_dir_all(dir.join("base/etc")).unwrap();
+        fs::write(dir.join("base/etc/file"), "").unwrap();
+        symlink(target, dir.join("base/lib64")).unwrap();
+        let said = bench.says(&["collect", "/t/m", "--onto", "base", "other"]);
+        let link = format!("a link of the base to `{target}`, which is no directory");
+        let words = format!("cannot place a directory at `/lib64`: {link}, is to be there too\n");
+        assert_eq!(said, format!("-- 2\ndepcollect: error: {words}depcollect: nothing was written\n"));
+    }
+}

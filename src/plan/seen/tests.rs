@@ -117,10 +117,10 @@ fn a_plan_lies_over_what_is_there() {
             "/d/, /d/a 1, /d/b 2, /e/, /e/c 3",
         ),
         (
-            "a link that leads nowhere swallows what goes through it",
-            "/lib/a 1",
-            &["/lib -> usr/lib"],
-            "/lib -> usr/lib",
+            "a link that leads to no directory is no way",
+            "/lib/a 1, /l/a 2",
+            &["/lib -> usr/lib, /l -> f, /f 3"],
+            "/f 3, /l/, /l/a 2, /lib/, /lib/a 1",
         ),
     ];
     let nothing = MemRoot::new();

@@ -146,10 +146,10 @@ fn links_of_the_tree_are_followed_inside_it() {
     // One that leads out on this machine leads nowhere in the tree.
     fs::remove_file(dist.join("usr")).unwrap();
     symlink(&outside, dist.join("usr")).unwrap();
-    assert_eq!(conflicts(wish.write(&dist)), "/usr: what stands there is no directory");
+    assert_eq!(conflicts(wish.write(&dist)), "/usr: a link that leads to no directory stands there");
     fs::remove_file(dist.join("usr")).unwrap();
     symlink("../../outside", dist.join("usr")).unwrap();
-    assert_eq!(conflicts(wish.write(&dist)), "/usr: what stands there is no directory");
+    assert_eq!(conflicts(wish.write(&dist)), "/usr: a link that leads to no directory stands there");
     wish.force(&dist).unwrap();
     assert!(fs::symlink_metadata(dist.join("usr")).unwrap().is_dir());
     assert_eq!(fs::read_dir(outside.join("lib")).unwrap().count(), 0);
