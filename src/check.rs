@@ -2,6 +2,8 @@
 //! see it, and compares with what was planned: every request must find the
 //! very file that it found in the root.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::closure::{
     Closure, Edge, Files, NotAProgram, Object, Outcome, Runtime, Seen, Session, Settings, Want, close,
     glibc_words, musl_words, open_program,
@@ -39,6 +41,18 @@ pub struct Discrepancy {
 /// which no loader reads.
 pub fn check(root: &dyn Root, files: &Files, expected: &[Expected]) -> Vec<Discrepancy> {
     each(root, files, expected, |start| start.compare()).into_iter().flatten().collect()
+}
+
+/// The names that a program does not find in the image, by the program.
+pub type Unmet = BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>>;
+
+/// Of every program that can be started there.
+pub fn unmet(root: &dyn Root, files: &Files, expected: &[Expected]) -> Unmet {
+    let mut unmet = Unmet::new();
+    for (program, names) in each(root, files, expected, |start| start.unmet()).into_iter().flatten() {
+        unmet.entry(program).or_default().extend(names);
+    }
+    unmet
 }
 
 /// Every library of these starts, to be listed for those who read a cache, one
@@ -119,6 +133,14 @@ impl Start<'_, '_> {
         found
     }
 
+    fn unmet(&mut self) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+        let path = &self.expected.program;
+        let program = open_program(self.session, path).ok()?;
+        let closure = close(self.session, &program);
+        let missing = closure.edges.iter().filter(|edge| matches!(edge.outcome, Outcome::Missing(_)));
+        Some((path.clone(), missing.map(|edge| edge.name.to_vec()).collect()))
+    }
+
     fn discrepancy(&self, finding: Finding, unfound: Option<Unfound>) -> Discrepancy {
         Discrepancy { program: self.expected.program.clone(), finding, unfound }
     }
@@ -185,16 +207,7 @@ impl Start<'_, '_> {
             Some(Wanted::AtRunTime | Wanted::Nothing) | None => None,
         };
         let stands = file.filter(|(id, path, _)| self.stands(path, *id));
-        let hint = stands.map(|(_, path, _)| {
-            [
-                b"the tree has it as `",
-                &path[..],
-                b"`, where this loader does not look: ",
-                &env_line(path)[..],
-                b" would cure it",
-            ]
-            .concat()
-        });
+        let hint = stands.map(|(_, path, _)| not_looked_at(path));
         let unfound = file.filter(|_| !edge.name.contains(&b'/')).map(|(id, path, isa_level)| Unfound {
             name: edge.name.to_vec(),
             path: path.clone(),
@@ -376,6 +389,13 @@ fn rule_words(rule: Option<Rule>) -> &'static [u8] {
         Some(Rule::PathFile) => b" by its path file",
         Some(Rule::AsGiven | Rule::LibraryPath | Rule::Conf) | None => b"",
     }
+}
+
+/// Of a library that the tree has.
+pub fn not_looked_at(path: &[u8]) -> Vec<u8> {
+    let cure = env_line(path);
+    [b"the tree has it as `", path, b"`, where this loader does not look: ", &cure, b" would cure it"]
+        .concat()
 }
 
 /// The line of a Dockerfile by which a loader looks where a file is.

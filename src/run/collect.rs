@@ -3,7 +3,7 @@
 
 use self::closing::Closer;
 use self::dist::{Dist, base_of, dropped, sources_of};
-use self::findings::of_starts;
+use self::findings::{MISSING, of_starts, still_missing};
 use self::image::Ground;
 use self::inputs::{Input, Inputs};
 use self::log::{Log, Told};
@@ -12,7 +12,7 @@ use self::planning::plan_of;
 use self::tree::{Piece, What};
 use super::problem::Problem;
 use super::{Failure, Scene, Streams};
-use crate::finding::Exit;
+use crate::finding::{Exit, Finding};
 use crate::job::{CollectTask, Job};
 use crate::output::Options;
 use crate::path::ImagePath;
@@ -44,7 +44,7 @@ pub(super) fn collect(
     scene: &Scene<'_>,
     streams: &mut Streams<'_>,
 ) -> Result<Exit, Failure> {
-    let mut log = Log { job, task, streams, findings: Vec::new(), paste: Vec::new(), exit: Exit::Fine };
+    let mut log = Log::new(job, task, streams);
     let mut closer = Closer::new(scene);
     let mut inputs = Inputs::of(job, task, scene, closer.session());
     log.problems(&inputs.problems);
@@ -61,7 +61,12 @@ pub(super) fn collect(
     log.add(std::mem::take(&mut needs.findings));
     log.add(std::mem::take(&mut needs.unasked));
     log.add(needs.suggestions());
-    log.add(of_starts(scene.root, &starts, &excluded, task.allow_missing));
+    let (missing, said): (Vec<Finding>, Vec<Finding>) =
+        of_starts(scene.root, &starts, &excluded, task.allow_missing)
+            .into_iter()
+            .partition(|finding| finding.code == MISSING);
+    log.add(said);
+    log.held = missing;
 
     let named = Named { starts: &starts, pieces: &inputs.pieces, excluded: &excluded };
     let mut told = Told {
@@ -129,7 +134,13 @@ fn carry_out(
     }
     let dist = Dist::of(job, task, &sources_of(job, plan))?;
     let below = Below { dist: dist.earlier()?, base: base_of(job, task)? };
-    log.add(image::settle(plan, &below.ground(scene, task, named))?);
+    let ground = below.ground(scene, task, named);
+    let settled = image::settle(plan, &ground)?;
+    if !log.held.is_empty() {
+        log.held.clear();
+        log.add(still_missing(plan, &ground, &settled.unmet(plan, &ground)));
+    }
+    log.add(settled.findings);
     if log.exit != Exit::Fine {
         return Ok(Done::Refused);
     }

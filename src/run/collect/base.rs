@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::findings::judged;
+use super::findings::{MISSING, judged};
 use super::image::{Ground, looked_at, place_of};
 use crate::check::{self, Expected};
 use crate::closure::{Closure, Edge, Object, Outcome, Session, Settings, close, open_program};
 use crate::finding::{Finding, Severity};
 use crate::path::{ImagePath, dirname};
-use crate::plan::{Plan, PlanRoot, Sources, Start, Used};
+use crate::plan::{Excluded, Plan, PlanRoot, Sources, Start, Used};
 use crate::root::Root;
 
 /// What the programs load over the base.
@@ -51,8 +51,8 @@ fn close_over(plan: &Plan, ground: &Ground<'_>, base: &dyn Root) -> Over {
                 continue;
             };
             note_used(&mut over.used, &image, &closure);
-            let said =
-                closure.findings.iter().filter_map(|finding| judged(finding, ground.task.allow_missing));
+            let told = closure.findings.iter().filter(|one| is_of_the_base(one, in_root, ground.excluded));
+            let said = told.filter_map(|finding| judged(finding, ground.task.allow_missing));
             for finding in said.chain(of_two_builds(plan, &closure, in_root)) {
                 if !over.findings.contains(&finding) {
                     over.findings.push(finding);
@@ -62,6 +62,14 @@ fn close_over(plan: &Plan, ground: &Ground<'_>, base: &dyn Root) -> Over {
         }
     }
     over
+}
+
+/// What is missing in the root already is told as that, if it is missing here too.
+fn is_of_the_base(finding: &Finding, in_root: &Closure, excluded: &Excluded) -> bool {
+    let name = &finding.subject[..];
+    let is_missing = |edge: &&Edge| matches!(edge.outcome, Outcome::Missing(_)) && edge.name[..] == *name;
+    finding.code != MISSING
+        || !(excluded.has_name(name) || in_root.edges.iter().any(|edge| is_missing(&edge)))
 }
 
 fn levels_of(level: Option<&'static str>) -> Vec<Vec<u8>> {

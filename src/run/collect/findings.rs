@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::image::{Ground, place_of};
+use crate::check::{self, Unmet};
 use crate::closure::{Closure, Outcome};
 use crate::finding::{Finding, Severity};
-use crate::plan::{Excluded, Start, kept};
+use crate::plan::{Excluded, Node, Plan, Start, kept};
 use crate::root::Root;
 
 /// The findings of all starts at all levels, each once.
@@ -14,13 +16,45 @@ pub(super) fn of_starts(
     excluded: &Excluded,
     allow_missing: bool,
 ) -> Vec<Finding> {
+    chosen(root, starts, excluded, allow_missing, &|_, finding| Some(finding.clone()))
+}
+
+pub(super) const MISSING: &str = "missing";
+
+/// Those of libraries that are missing in the root, and in the image too.
+pub(super) fn still_missing(plan: &Plan, ground: &Ground<'_>, unmet: &Unmet) -> Vec<Finding> {
+    let choose = |start: &Start, finding: &Finding| {
+        let names = unmet.get(&place_of(start));
+        let is_unmet = names.is_none_or(|names| names.contains(&finding.subject));
+        (finding.code == MISSING && is_unmet).then(|| with_place(plan, finding))
+    };
+    chosen(ground.root, ground.starts, ground.excluded, ground.task.allow_missing, &choose)
+}
+
+/// The tree may have it all the same.
+fn with_place(plan: &Plan, finding: &Finding) -> Finding {
+    let mut entries = plan.entries();
+    let placed =
+        entries.find(|(at, entry)| at.name() == finding.subject && !matches!(entry.node, Node::Dir(_)));
+    let hint = placed.map(|(at, _)| check::not_looked_at(at.as_bytes()));
+    Finding { hint: hint.or(finding.hint.clone()), ..finding.clone() }
+}
+
+fn chosen(
+    root: &dyn Root,
+    starts: &[Start],
+    excluded: &Excluded,
+    allow_missing: bool,
+    choose: &dyn Fn(&Start, &Finding) -> Option<Finding>,
+) -> Vec<Finding> {
     let names = names_of(starts);
     let mut found: Vec<Finding> = injected(starts);
     for start in starts {
         for (_, closure) in &start.closures {
             let missed = missed(root, closure, excluded);
-            for finding in closure.findings.iter().filter(|one| is_told(one, start, &missed, &names)) {
-                let Some(finding) = judged(finding, allow_missing) else { continue };
+            let told = closure.findings.iter().filter(|one| is_told(one, start, &missed, &names));
+            for finding in told.filter_map(|one| choose(start, one)) {
+                let Some(finding) = judged(&finding, allow_missing) else { continue };
                 let finding = about(finding, &closure.program);
                 if !found.contains(&finding) {
                     found.push(finding);
@@ -34,7 +68,7 @@ pub(super) fn of_starts(
 fn is_told(finding: &Finding, start: &Start, missed: &BTreeSet<&[u8]>, names: &BTreeSet<&[u8]>) -> bool {
     // Whoever loads a module has loaded the library of that name before.
     let is_known = start.is_module && names.contains(&finding.subject[..]);
-    finding.code != "missing" || (missed.contains(&finding.subject[..]) && !is_known)
+    finding.code != MISSING || (missed.contains(&finding.subject[..]) && !is_known)
 }
 
 /// A finding about a program as it counts for a tree.
@@ -42,7 +76,7 @@ pub(super) fn judged(finding: &Finding, allow_missing: bool) -> Option<Finding> 
     match finding.code {
         // In the image it is found: that is what the cache is written for.
         "not-in-cache" => None,
-        "missing" if allow_missing => {
+        MISSING if allow_missing => {
             Some(Finding { severity: finding.severity.min(Severity::Warning), ..finding.clone() })
         }
         _ => Some(finding.clone()),

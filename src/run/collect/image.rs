@@ -2,7 +2,7 @@
 //! as its loader will see it, and repaired once.
 
 use super::base;
-use crate::check::{self, Expected};
+use crate::check::{self, Expected, Unmet};
 use crate::closure::{Closure, Edge, Files, Object};
 use crate::finding::Finding;
 use crate::job::{CollectTask, LdCache};
@@ -51,9 +51,21 @@ impl Ground<'_> {
     }
 }
 
-/// Makes the plan fit, and says what will not work. Errors mean that it is not
-/// to be written.
-pub(super) fn settle(plan: &mut Plan, ground: &Ground<'_>) -> Result<Vec<Finding>, Error> {
+/// What came of a plan that was made to fit.
+pub(super) struct Settled {
+    /// What will not work. Errors mean that it is not to be written.
+    pub(super) findings: Vec<Finding>,
+    expected: Vec<Expected>,
+}
+
+impl Settled {
+    pub(super) fn unmet(&self, plan: &Plan, ground: &Ground<'_>) -> Unmet {
+        looked_at(plan, ground, |image| check::unmet(image, ground.files, &self.expected))
+    }
+}
+
+/// Makes the plan fit, and says what will not work.
+pub(super) fn settle(plan: &mut Plan, ground: &Ground<'_>) -> Result<Settled, Error> {
     let mut findings = Vec::new();
     plan.meet(&ground.below())?;
     let expected = match ground.base {
@@ -73,7 +85,7 @@ pub(super) fn settle(plan: &mut Plan, ground: &Ground<'_>) -> Result<Vec<Finding
     let links = looked_at(plan, ground, |image| check::links(plan, image));
     let links = links.into_iter().filter(|link| !is_of_root(plan, ground.root, link));
     findings.extend(links.map(|link| with_cure(ground.root, link)));
-    Ok(findings)
+    Ok(Settled { findings, expected })
 }
 
 /// A rule brings it, and it leads no further in the root.

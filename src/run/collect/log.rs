@@ -21,6 +21,9 @@ pub(super) struct Log<'l, 'w> {
     /// Lines for a Dockerfile.
     pub(super) paste: Vec<Vec<u8>>,
     pub(super) exit: Exit,
+    /// What is missing in the root. Whether the image has it shows only when that
+    /// is looked at; if nobody comes as far, it is told.
+    pub(super) held: Vec<Finding>,
 }
 
 /// What there is to tell about a tree, beside the tree itself.
@@ -31,7 +34,16 @@ pub(super) struct Told<'t> {
     pub(super) needs: &'t Satisfied,
 }
 
-impl Log<'_, '_> {
+impl<'l, 'w> Log<'l, 'w> {
+    pub(super) fn new(job: &'l Job, task: &'l CollectTask, streams: &'l mut Streams<'w>) -> Self {
+        let (findings, paste, held) = (Vec::new(), Vec::new(), Vec::new());
+        Log { job, task, streams, findings, paste, exit: Exit::Fine, held }
+    }
+
+    fn release(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        self.add(held);
+    }
     fn style(&self) -> Style {
         Style { colour: self.job.colour.stderr }
     }
@@ -93,6 +105,7 @@ impl Log<'_, '_> {
         plan: &Plan,
         error: &plan::Error,
     ) -> Result<Exit, Failure> {
+        self.release();
         match error {
             plan::Error::Conflict(Conflict { at, have, want }) => {
                 let mut text = String::new();
@@ -119,6 +132,7 @@ impl Log<'_, '_> {
 
     /// Something is wrong: what would have been written is of interest to nobody.
     pub(super) fn refuse(&mut self, told: Told<'_>, plan: &Plan) -> Result<Exit, Failure> {
+        self.release();
         if self.task.json {
             return self.end(told, plan, None);
         }
@@ -128,6 +142,7 @@ impl Log<'_, '_> {
 
     /// The tree could not be written: whoever reads the report reads why.
     pub(super) fn fail(&mut self, told: Told<'_>, plan: &Plan, failure: Failure) -> Result<Exit, Failure> {
+        self.release();
         if self.task.json {
             self.findings.extend(failure.findings());
             self.report(told, plan, None, failure.status())?;
