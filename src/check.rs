@@ -21,7 +21,7 @@ mod links;
 mod tree;
 
 pub use expected::{Expected, Load, Wanted};
-pub use links::links;
+pub use links::{links, spelled};
 pub use tree::{Look, Started, Tree, tree};
 
 use expected::Requests;

@@ -61,6 +61,15 @@ fn leads_out(at: &[u8], target: &[u8]) -> bool {
 
 /// It leads to what only a running system has.
 fn is_mounted(at: &[u8], target: &[u8]) -> bool {
+    names_of(at, target).first().is_some_and(|first| MOUNTED.contains(first))
+}
+
+/// Where a link leads by its letters: as if there were no other on its way.
+pub fn spelled(at: &[u8], target: &[u8]) -> Vec<u8> {
+    [b"/", &names_of(at, target).join(&b'/')[..]].concat()
+}
+
+fn names_of<'a>(at: &'a [u8], target: &'a [u8]) -> Vec<&'a [u8]> {
     let mut names: Vec<&[u8]> = Vec::new();
     for name in above(at, target).chain(target.split(|&b| b == b'/')) {
         match name {
@@ -71,7 +80,7 @@ fn is_mounted(at: &[u8], target: &[u8]) -> bool {
             name => names.push(name),
         }
     }
-    names.first().is_some_and(|first| MOUNTED.contains(first))
+    names
 }
 
 /// The directories that a target counts from.

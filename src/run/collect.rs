@@ -28,6 +28,7 @@ mod dist;
 mod findings;
 mod image;
 mod inputs;
+mod links;
 mod log;
 mod needs;
 mod outside;
@@ -183,6 +184,7 @@ impl Below {
         Ground {
             task,
             starts: named.starts,
+            pieces: named.pieces,
             excluded: named.excluded,
             root: scene.root,
             files: scene.files,

@@ -1,21 +1,22 @@
 //! The plan as an image: fitted to the base, merged with what is there, checked
 //! as its loader will see it, and repaired once.
 
-use super::base;
+use super::tree::Piece;
+use super::{base, links};
 use crate::check::{self, Expected, Unmet};
 use crate::closure::{Closure, Edge, Files, Object};
 use crate::finding::Finding;
 use crate::job::{CollectTask, LdCache};
-use crate::path::ImagePath;
 use crate::plan::search::{Around, Unfound, repair};
-use crate::plan::{Conflict, Error, Excluded, Place, Plan, PlanRoot, Reason, Sources, Start, kept};
-use crate::root::{DirId, Root, resolve, resolve_dir};
+use crate::plan::{Conflict, Error, Excluded, Place, Plan, PlanRoot, Sources, Start, kept};
+use crate::root::Root;
 
 /// What a plan is held to: what is to work, what that was taken from, and what
 /// the tree lies over.
 pub(super) struct Ground<'a> {
     pub(super) task: &'a CollectTask,
     pub(super) starts: &'a [Start],
+    pub(super) pieces: &'a [Piece],
     pub(super) excluded: &'a Excluded,
     pub(super) root: &'a dyn Root,
     pub(super) files: &'a Files,
@@ -82,27 +83,8 @@ pub(super) fn settle(plan: &mut Plan, ground: &Ground<'_>) -> Result<Settled, Er
         findings.extend(repair(plan, &all, &ground.around())?);
     }
     findings.extend(checked(plan, &expected, ground)?);
-    let links = looked_at(plan, ground, |image| check::links(plan, image));
-    let links = links.into_iter().filter(|link| !is_of_root(plan, ground.root, link));
-    findings.extend(links.map(|link| with_cure(ground.root, link)));
+    findings.extend(looked_at(plan, ground, |image| links::findings(plan, image, ground)));
     Ok(Settled { findings, expected })
-}
-
-/// A rule brings it, and it leads no further in the root.
-fn is_of_root(plan: &Plan, root: &dyn Root, link: &Finding) -> bool {
-    let of_rule = |reason: &Reason| matches!(reason, Reason::Need { .. });
-    let entry = ImagePath::parse(&link.subject).and_then(|at| plan.get(&at));
-    link.code == "dangling"
-        && entry.is_some_and(|entry| entry.reasons.iter().all(of_rule))
-        && resolve(root, DirId::TOP, &link.subject).is_err()
-}
-
-/// Where the root has a directory at the end of a link, that may be all that is missing.
-fn with_cure(root: &dyn Root, link: Finding) -> Finding {
-    let dir = if link.code == "dangling" { resolve_dir(root, DirId::TOP, &link.subject).ok() } else { None };
-    let Some((dir, _)) = dir else { return link };
-    let path = root.real_path(dir);
-    Finding { hint: Some([b"--include ", path.as_bytes(), b" takes the directory along"].concat()), ..link }
 }
 
 /// The plan as a root, over what is there.

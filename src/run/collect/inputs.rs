@@ -214,10 +214,11 @@ impl Gather<'_, '_> {
         let Ok(Child::Link(target)) = self.root.child(dir, name) else { return false };
         let found = ImagePath::from(self.root.real_path(dir)).join(name);
         let links = if wanted.dest.is_some() { Links::new() } else { links };
+        let from = found.as_bytes().to_vec();
         let at = wanted.dest.clone().unwrap_or(found);
         let path = wanted.dest.as_ref().map_or(&wanted.path[..], ImagePath::as_bytes).to_vec();
         let items = vec![(at, tree::Item::Link(target))];
-        let what = What::Tree { path, items, links, stays: wanted.dest.is_none() };
+        let what = What::Tree { path, items, links, from, stays: wanted.dest.is_none() };
         self.inputs.pieces.push(Piece { what, reason: reason.clone() });
         true
     }
@@ -416,7 +417,8 @@ impl Gather<'_, '_> {
         self.skipped(walked.skipped, &wanted.path);
         let path = self.session.absolute(wanted.dest.as_ref().map_or(&wanted.path[..], ImagePath::as_bytes));
         let stays = wanted.dest.is_none();
-        let what = What::Tree { path, items: walked.items, links: walked.links, stays };
+        let from = walked.top.as_bytes().to_vec();
+        let what = What::Tree { path, items: walked.items, links: walked.links, from, stays };
         self.inputs.pieces.push(Piece { what, reason: reason.clone() });
     }
 

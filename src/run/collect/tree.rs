@@ -35,6 +35,8 @@ pub(super) enum What {
         path: Vec<u8>,
         items: Vec<(ImagePath, Item)>,
         links: Links,
+        /// Where the root has it.
+        from: Vec<u8>,
         stays: bool,
     },
     /// Written by us.
