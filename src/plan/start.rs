@@ -313,18 +313,18 @@ impl Start {
             return None;
         }
         let dir = at.parent()?;
-        lexically([dir.as_bytes(), rest].concat())
+        Some(lexically(&[dir.as_bytes(), rest].concat()))
     }
 }
 
 /// `..` taken back in the text: the directories of a moved program are made new,
-/// there are no links among them.
-fn lexically(path: Vec<u8>) -> Option<ImagePath> {
-    let mut at = ImagePath::top();
-    for name in path.split(|&b| b == b'/').filter(|name| !matches!(*name, b"" | b".")) {
-        at = if name == b".." { at.parent()? } else { at.join(name) };
-    }
-    Some(at)
+/// there are no links among them. Above the top is the top.
+fn lexically(path: &[u8]) -> ImagePath {
+    let names = path.split(|&b| b == b'/').filter(|name| !matches!(*name, b"" | b"."));
+    names.fold(ImagePath::top(), |at, name| match name {
+        b".." => at.parent().unwrap_or(at),
+        name => at.join(name),
+    })
 }
 
 fn reason_of(closure: &Closure, edge: &Edge) -> Reason {
