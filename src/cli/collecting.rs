@@ -73,16 +73,16 @@ pub struct Contents {
     pub symlink: Vec<OsString>,
 
     /// The certificates that TLS libraries trust, or FILE as theirs.
-    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    pub ca_certs: Option<OsString>,
+    #[arg(long, value_name = "FILE", require_equals = true)]
+    pub ca_certs: Option<Option<OsString>>,
 
     /// Time zones: all, or those named.
-    #[arg(long, value_name = "ZONE,...", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    pub tz: Option<OsString>,
+    #[arg(long, value_name = "ZONE,...", require_equals = true)]
+    pub tz: Option<Option<OsString>>,
 
     /// A user to run as, in passwd and group, with a home; bare: nonroot:65532:65532.
-    #[arg(long, value_name = "NAME[:UID[:GID]]", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    pub user: Option<OsString>,
+    #[arg(long, value_name = "NAME[:UID[:GID]]", require_equals = true)]
+    pub user: Option<Option<OsString>>,
 
     /// A locale, such as C.UTF-8.
     #[arg(long, value_name = "NAME")]
@@ -124,7 +124,7 @@ pub struct Rules {
 #[command(next_help_heading = "Tree")]
 pub struct Tree {
     /// Where /bin and /lib are: as the root has them, links into usr, or directories.
-    #[arg(long, value_enum, default_value_t = Layout::AsFound)]
+    #[arg(long, value_enum, default_value_t = Layout::AsFound, conflicts_with = "onto")]
     pub layout: Layout,
 
     /// The unpacked base image that the tree goes over: what it has is left out.
@@ -222,7 +222,7 @@ pub enum Report {
 /// What is to be collected. `listed` are the programs of `--from`.
 pub(super) fn collect(
     mut words: Vec<OsString>,
-    listed: Vec<Vec<u8>>,
+    listed: Option<Vec<Vec<u8>>>,
     contents: Contents,
     tree: Tree,
     epoch: Option<i64>,
@@ -230,13 +230,19 @@ pub(super) fn collect(
     let Some(dist) = words.pop() else {
         return Err(Usage::new("there is nothing to collect", "the form is `depcollect PROGRAM... DIST`"));
     };
-    if words.is_empty() && listed.is_empty() && contents.include.is_empty() && !contents.has_data() {
-        return Err(lonely(&dist));
+    let is_bare = words.is_empty() && contents.include.is_empty() && !contents.has_data();
+    match &listed {
+        None if is_bare => return Err(lonely(&dist)),
+        Some(listed) if is_bare && listed.is_empty() => {
+            return Err(Usage::new("there is nothing to collect", "--from names no program, one a line"));
+        }
+        Some(_) | None => {}
     }
     if words
         .iter()
         .chain(&contents.include)
         .chain(&contents.exclude)
+        .chain(&contents.mkdir)
         .chain([&dist])
         .any(|word| word.is_empty())
     {
@@ -252,7 +258,7 @@ pub(super) fn collect(
     let bytes = |list: Vec<OsString>| list.into_iter().map(OsString::into_vec).collect::<Vec<_>>();
     let placed = |words: Vec<Vec<u8>>| words.into_iter().map(|word| Placed { word }).collect();
     Ok(CollectTask {
-        programs: placed(bytes(words).into_iter().chain(listed).collect()),
+        programs: placed(bytes(words).into_iter().chain(listed.into_iter().flatten()).collect()),
         dist: PathBuf::from(dist),
         include: placed(bytes(contents.include)),
         exclude: bytes(contents.exclude),
@@ -317,13 +323,22 @@ impl Contents {
     }
 
     fn data(&self) -> Result<Data, Usage> {
+        let certs = value_of("--ca-certs", &self.ca_certs)?;
+        let zones = value_of("--tz", &self.tz)?;
+        let user = value_of("--user", &self.user)?;
+        if self.locale.iter().any(|name| name.is_empty()) {
+            return Err(Usage::new(
+                "`--locale` is given no name",
+                "such as C.UTF-8; a variable that is not set?",
+            ));
+        }
         Ok(Data {
-            ca_certs: self.ca_certs.as_ref().map(|file| match file.is_empty() {
-                true => CaCerts::OfRoot,
-                false => CaCerts::File(PathBuf::from(file)),
+            ca_certs: certs.map(|file| match file {
+                None => CaCerts::OfRoot,
+                Some(file) => CaCerts::File(PathBuf::from(OsString::from_vec(file))),
             }),
-            tz: self.tz.as_ref().map(|zones| zones_of(zones.clone().into_vec())),
-            user: self.user.as_ref().map(|user| user_of(&user.clone().into_vec())).transpose()?,
+            tz: zones.map(|zones| zones.map_or(Ok(Zones::All), |zones| zones_of(&zones))).transpose()?,
+            user: user.map(|user| user_of(&user.unwrap_or_default())).transpose()?,
             locales: self.locale.iter().map(|name| name.clone().into_vec()).collect(),
             nsswitch: self.nsswitch,
         })
@@ -347,10 +362,23 @@ impl Rules {
     }
 }
 
-fn zones_of(typed: Vec<u8>) -> Zones {
+/// An option that may stand alone: what is behind its `=`.
+fn value_of(option: &str, typed: &Option<Option<OsString>>) -> Result<Option<Option<Vec<u8>>>, Usage> {
+    match typed {
+        Some(Some(value)) if value.is_empty() => Err(nothing_behind(option)),
+        typed => Ok(typed.clone().map(|value| value.map(OsString::into_vec))),
+    }
+}
+
+fn nothing_behind(option: &str) -> Usage {
+    let hint = format!("`{option}` alone is another thing; a variable that is not set?");
+    Usage::new(format!("`{option}=` names nothing"), hint)
+}
+
+fn zones_of(typed: &[u8]) -> Result<Zones, Usage> {
     let names: Vec<Vec<u8>> =
         typed.split(|&b| b == b',').filter(|name| !name.is_empty()).map(<[u8]>::to_vec).collect();
-    if names.is_empty() { Zones::All } else { Zones::Named(names) }
+    if names.is_empty() { Err(nothing_behind("--tz")) } else { Ok(Zones::Named(names)) }
 }
 
 /// The user of the images that are called distroless.

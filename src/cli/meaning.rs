@@ -17,7 +17,8 @@ use super::args::{self, Cli, Command, Search};
 use super::collecting::{self, Rules};
 use super::pages;
 use crate::job::{
-    Colours, Format, Job, LEVELS, Levels, LibraryPath, ListTask, NeedsFormat, NeedsMode, NeedsReport, Task,
+    CollectTask, Colours, Format, Job, LEVELS, Levels, LibraryPath, ListTask, NeedsFormat, NeedsMode,
+    NeedsReport, Output, Task,
 };
 
 /// Where a foreign root has its programs.
@@ -46,8 +47,9 @@ pub fn meant(cli: Cli) -> Result<Meant, Usage> {
             (Task::Why { program, library, all: why.all }, why.search, why.output)
         }
         Command::Collect(args) => {
-            let listed = args.from.map_or(Ok(Vec::new()), |from| programs_of(&from, args.null))?;
+            let listed = args.from.map(|from| programs_of(&from, args.null)).transpose()?;
             let task = collecting::collect(args.words, listed, args.contents, args.tree, epoch()?)?;
+            for_an_archive(&task)?;
             (Task::Collect(Box::new(task)), args.search, args.output)
         }
         Command::Needs(args) => {
@@ -109,6 +111,24 @@ fn needs_of(programs: Vec<OsString>, rules: &Rules, format: args::NeedsFormat) -
             args::NeedsFormat::Json => NeedsFormat::Json,
         },
     }
+}
+
+/// Whoever reads stdout gets the archive, and nothing else.
+fn for_an_archive(task: &CollectTask) -> Result<(), Usage> {
+    if task.output != Output::Tar || task.dist.as_os_str() != "-" || task.dry_run {
+        return Ok(());
+    }
+    if task.json {
+        let cause = "`--output tar -` and `--format json` both write to stdout";
+        return Err(Usage::new(cause, "name a file for the archive"));
+    }
+    if std::io::stdout().is_terminal() {
+        return Err(Usage::new(
+            "an archive is not written to a terminal",
+            "name a file, or go on with `| tar -t`",
+        ));
+    }
+    Ok(())
 }
 
 /// The programs of `--from`: one a line.

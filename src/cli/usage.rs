@@ -55,6 +55,7 @@ impl Usage {
             }
             ErrorKind::ArgumentConflict => {
                 let other = text(ContextKind::PriorArg);
+                let other = other.split([' ', '=']).next().unwrap_or_default();
                 let (option, other) = (option.trim_end_matches('.'), other.trim_end_matches('.'));
                 Usage::from(format!("`{option}` and `{other}` exclude each other"))
             }

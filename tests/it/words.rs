@@ -1,7 +1,7 @@
 //! The words of the command line: which are none, which file each means.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::cli::{Bench, json_of};
 
@@ -59,14 +59,61 @@ fn usage_errors_are_status_two_and_name_the_cure() {
         (&["--include", "", "/dist"], "one of the words is empty", "a variable that is not set?"),
         (&["list", "/t/m", "--format"], "`--format` wants a value", "it takes ldd, tree, paths, json, dot"),
     ];
-    for (args, cause, hint) in rows {
-        let hint = if hint.is_empty() { String::new() } else { format!("hint: {hint}\n") };
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("depcollect"));
-        let output = command.args(args).current_dir(bench.dir.path().join("root")).output().expect("it runs");
-        let said = String::from_utf8(output.stderr).expect("escaped");
-        assert_eq!(said, format!("depcollect: error: {cause}\n{hint}"), "{args:?}");
-        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{args:?}");
-    }
+    rows.iter().for_each(|row| refused(&bench, row));
+}
+
+fn refused(bench: &Bench, (args, cause, hint): &(&[&str], &str, &str)) {
+    let hint = if hint.is_empty() { String::new() } else { format!("hint: {hint}\n") };
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("depcollect"));
+    let output = command.args(*args).current_dir(bench.dir.path().join("root")).output().expect("it runs");
+    let said = String::from_utf8(output.stderr).expect("escaped");
+    assert_eq!(said, format!("depcollect: error: {cause}\n{hint}"), "{args:?}");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{args:?}");
+}
+
+#[test]
+fn what_names_nothing_or_contradicts_itself_is_refused() {
+    let rows: [(&[&str], &str, &str); 9] = [
+        (&["/t/m", "--mkdir=", "/dist"], "one of the words is empty", "a variable that is not set?"),
+        (
+            &["/t/m", "--tz=", "/dist"],
+            "`--tz=` names nothing",
+            "`--tz` alone is another thing; a variable that is not set?",
+        ),
+        (
+            &["/t/m", "--tz=,", "/dist"],
+            "`--tz=` names nothing",
+            "`--tz` alone is another thing; a variable that is not set?",
+        ),
+        (
+            &["/t/m", "--user=", "/dist"],
+            "`--user=` names nothing",
+            "`--user` alone is another thing; a variable that is not set?",
+        ),
+        (
+            &["/t/m", "--ca-certs=", "/dist"],
+            "`--ca-certs=` names nothing",
+            "`--ca-certs` alone is another thing; a variable that is not set?",
+        ),
+        (
+            &["/t/m", "--locale=", "/dist"],
+            "`--locale` is given no name",
+            "such as C.UTF-8; a variable that is not set?",
+        ),
+        (&["--from", "-", "/dist"], "there is nothing to collect", "--from names no program, one a line"),
+        (
+            &["/t/m", "--layout", "merged", "--onto", "/", "/dist"],
+            "`--layout` and `--onto` exclude each other",
+            "",
+        ),
+        (
+            &["/t/m", "--output", "tar", "--format", "json", "-"],
+            "`--output tar -` and `--format json` both write to stdout",
+            "name a file for the archive",
+        ),
+    ];
+    let bench = Bench::of("/t/m:");
+    rows.iter().for_each(|row| refused(&bench, row));
 }
 
 #[test]
@@ -93,6 +140,29 @@ fn help_that_cannot_be_written_is_trouble() {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("depcollect"));
     let status = command.arg("--help").stdout(full).status().expect("it runs");
     assert_eq!(status.code(), Some(2));
+}
+
+#[test]
+fn a_terminal_gets_no_archive() {
+    let bench = Bench::of("/t/m: PROG\n");
+    let binary = assert_cmd::cargo::cargo_bin!("depcollect").display().to_string();
+    for (dist, status, says) in [
+        (
+            "-",
+            2,
+            "an archive is not written to a terminal\r\nhint: name a file, or go on with `| tar -t`\r\n",
+        ),
+        ("- | wc -c", 0, ""),
+        ("--dry-run -", 0, "nothing was written"),
+    ] {
+        let line = format!("{binary} --root root /t/m --output tar {dist}");
+        let mut command = Command::new("script");
+        command.args(["-qec", &line, "/dev/null"]).current_dir(bench.dir.path()).stdin(Stdio::null());
+        let Ok(output) = command.output() else { return crate::need::skip("script is not installed") };
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!((output.status.code(), said.contains(says)), (Some(status), true), "{dist}: {said}");
+        assert!(!said.contains("ustar"), "{said}");
+    }
 }
 
 #[test]
