@@ -15,6 +15,7 @@ use crate::job::{CollectTask, Job, Placed};
 use crate::needs::{self, Want, rules};
 use crate::path::{ImagePath, basename, dirname};
 use crate::plan::{Excluded, Glob, Place, Reason};
+use crate::report;
 use crate::root::dir::DirRoot;
 use crate::root::{Child, DirId, FileId, Links, Opened, Root, resolve, resolve_dir};
 use crate::run::inputs;
@@ -223,6 +224,17 @@ impl Gather<'_, '_> {
         true
     }
 
+    /// The link is there that a path names, and what it leads to is not.
+    fn dangling(&self, path: &[u8]) -> Option<Problem> {
+        let (dir, _) = resolve_dir(self.root, DirId::TOP, dirname(path)?).ok()?;
+        let Child::Link(target) = self.root.child(dir, basename(path)).ok()? else { return None };
+        resolve(self.root, DirId::TOP, path).err()?.raw_os_error().filter(|errno| is_nowhere(*errno))?;
+        let (mut cause, mut cure) = (String::from("it is a link that leads nowhere, to `"), String::new());
+        report::escape(&mut cause, &target);
+        report::escape(&mut cure, &[b"--symlink ", path, b"=", &target, b" makes the same"].concat());
+        Some(Problem::new(path, "include", cause + "`").with_hint(&cure))
+    }
+
     fn included(&mut self, wanted: &Wanted, reason: &Reason) {
         match open_program(self.session, &wanted.path) {
             Ok(program) if program.found.facts().kind() != Kind::Other => {
@@ -236,6 +248,7 @@ impl Gather<'_, '_> {
             }
             Err(no @ NotAProgram::Seen(_)) => {
                 let problem = Problem::of_no_program(&wanted.path, &no, &Where::Root(self.session));
+                let problem = self.dangling(&wanted.path).unwrap_or(problem);
                 self.problem(Problem { verb: "include", ..problem });
             }
         }
