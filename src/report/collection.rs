@@ -36,6 +36,8 @@ pub struct Program {
     /// `None`: it needs no loader.
     pub family: Option<Family>,
     pub files: usize,
+    /// The loader is one of them.
+    pub has_loader: bool,
     /// So many of them are not in the tree, as the base has its own.
     pub of_base: usize,
     /// Processor levels with files of their own.
@@ -77,6 +79,7 @@ fn one_program(program: &Program) -> String {
         (Some(_), n) if program.of_base == n => format!("{}, all of the base", files(n)),
         (Some(_), n) if program.of_base > 0 => format!("{}, {} of the base", files(n), program.of_base),
         (None, _) => "static, loads nothing".to_owned(),
+        (Some(_), n) if !program.has_loader => files(n),
         (Some(Family::Glibc), n) => format!("{}, glibc's loader among them", files(n)),
         (Some(Family::Musl), n) => format!("{}, musl's loader among them", files(n)),
     };

@@ -1,6 +1,8 @@
 //! `collect`: what was named, what that loads, a plan of it, the plan checked,
 //! the tree written.
 
+use std::collections::BTreeSet;
+
 use self::closing::Closer;
 use self::dist::{Dist, base_of, dropped, sources_of};
 use self::findings::{MISSING, of_starts, still_missing};
@@ -12,6 +14,7 @@ use self::planning::plan_of;
 use self::tree::{Piece, What};
 use super::problem::Problem;
 use super::{Failure, Scene, Streams};
+use crate::closure::{Edge, Want};
 use crate::finding::{Exit, Finding};
 use crate::job::{CollectTask, Job};
 use crate::output::Options;
@@ -233,24 +236,31 @@ fn plainly(root: &dyn Root, path: Vec<u8>) -> Vec<u8> {
 fn programs_of(root: &dyn Root, starts: &[Start], excluded: &Excluded) -> Vec<Collected> {
     let program = |start: &Start| {
         let (_, closure) = &start.closures[0];
+        let kept = kept(root, closure, excluded);
+        let is_loader = |(_, edge): &(_, Option<&Edge>)| edge.is_some_and(|edge| edge.want == Want::Interp);
         Collected {
             path: closure.program.clone(),
             family: closure.family,
-            files: kept(root, closure, excluded).len() - 1,
+            files: kept.len() - 1,
+            has_loader: kept.iter().any(is_loader),
             of_base: 0,
             levels: start.closures.iter().filter_map(|(level, _)| *level).collect(),
         }
     };
-    starts.iter().filter(is_named).map(program).collect()
+    named_once(starts).into_iter().map(program).collect()
 }
 
-fn is_named(start: &&Start) -> bool {
-    matches!(start.reason, Reason::Program | Reason::ScriptInterpreter { .. })
+/// A program that was named twice is told once.
+fn named_once(starts: &[Start]) -> Vec<&Start> {
+    let mut known = BTreeSet::new();
+    let is_named =
+        |start: &&Start| matches!(start.reason, Reason::Program | Reason::ScriptInterpreter { .. });
+    starts.iter().filter(is_named).filter(|start| known.insert(&start.closures[0].1.program)).collect()
 }
 
 /// How much of that the base has.
 fn note_base(programs: &mut [Collected], root: &dyn Root, named: &Named<'_>, plan: &Plan) {
-    for (program, start) in programs.iter_mut().zip(named.starts.iter().filter(is_named)) {
+    for (program, start) in programs.iter_mut().zip(named_once(named.starts)) {
         let (_, closure) = &start.closures[0];
         let loaded =
             kept(root, closure, named.excluded).into_iter().skip(1).map(|(id, _)| closure.object(id));
