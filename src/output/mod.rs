@@ -26,6 +26,7 @@ pub mod tar;
 mod tree;
 mod update;
 
+pub use refuse::apart;
 pub use signal::interrupted;
 
 pub use crate::plan::Sources;

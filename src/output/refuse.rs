@@ -34,6 +34,25 @@ pub(super) fn refuse(top: &OwnedFd, path: &Path, inputs: &[PathBuf]) -> Result<(
     Ok(())
 }
 
+/// Refuses what is, holds or lies in the base that the tree is to lie over. In
+/// the root of the machine lies everything.
+pub fn apart(dist: &Path, base: &Path) -> Result<(), Failure> {
+    let id_of = |path: &Path| open(path).and_then(|dir| id(&dir));
+    let root = id_of(Path::new("/")).map_err(|errno| Failure::io("look at", "/", errno))?;
+    let id = id_of(base).map_err(|errno| Failure::io("look at", base, errno))?;
+    let failed = |errno| Failure::io("look at", dist, errno);
+    let refused = |how: &str| {
+        let cause = format!("it {how} `{}`, the base of --onto", super::shown(base));
+        Err(Failure::refused(dist, cause, Some("name another directory")))
+    };
+    if let Ok(dist) = id_of(dist)
+        && is_at_or_above(dist, root, base).map_err(failed)?
+    {
+        return refused("is or holds");
+    }
+    if id != root && is_at_or_above(id, root, dist).map_err(failed)? { refused("lies in") } else { Ok(()) }
+}
+
 /// What cannot be opened is not held by anything; whoever reads it will say so.
 fn is_at_or_above(top: Id, root: Id, input: &Path) -> rustix::io::Result<bool> {
     let parent = input.parent().filter(|parent| !parent.as_os_str().is_empty());

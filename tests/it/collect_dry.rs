@@ -21,12 +21,16 @@ fn state(dir: &Path) -> Vec<String> {
     lines
 }
 
+fn make_base(dir: &Path) {
+    fs::create_dir_all(dir.join("up/base/own")).unwrap();
+}
+
 /// How DIST comes to be what it is.
 type Make = fn(&Path);
 
 #[test]
 fn a_dry_run_refuses_what_the_run_would_refuse() {
-    let rows: [(&[&str], &str, Make, &str); 11] = [
+    let rows: [(&[&str], &str, Make, &str); 15] = [
         (&[], "dist", |dir| fs::write(dir.join("dist"), "").unwrap(), "it is no directory"),
         (&[], "none/dist", |_| {}, "there is no `"),
         (&[], "dist", |dir| symlink("gone", dir.join("dist")).unwrap(), "it is a link that leads nowhere"),
@@ -43,6 +47,10 @@ fn a_dry_run_refuses_what_the_run_would_refuse() {
         (&["--output", "tar"], "dist", |dir| fs::write(dir.join("dist"), "x").unwrap(), "and no tar archive"),
         (&["--output", "tar"], "root/srv/d/f", |_| {}, "it is to be collected"),
         (&["--output", "tar"], "root", |_| {}, "Is a directory"),
+        (&["--onto", "up/base"], "up/base", make_base, "it is or holds `"),
+        (&["--onto", "up/base", "--force"], "up", make_base, "it is or holds `"),
+        (&["--onto", "up/base"], "up/base/dist", make_base, "it lies in `"),
+        (&["--onto", "up/base", "--output", "tar"], "up/base/own/tar", make_base, "it lies in `"),
     ];
     for (options, dist, make, expected) in rows {
         let bench = Bench::of("/srv/d/f \"f\"\n");

@@ -30,8 +30,12 @@ pub(super) enum Dist {
 impl Dist {
     pub(super) fn of(job: &Job, task: &CollectTask, inputs: &[PathBuf]) -> Result<Dist, Failure> {
         let path = job.cwd.join(&task.dist);
+        let is_stream = task.output == Output::Tar && task.dist.as_os_str() == "-";
+        if let Some(base) = task.onto.as_ref().filter(|_| !is_stream) {
+            output::apart(&path, &job.cwd.join(base)).map_err(Failure::Write)?;
+        }
         match task.output {
-            Output::Tar if task.dist.as_os_str() == "-" => Ok(Dist::Stream),
+            Output::Tar if is_stream => Ok(Dist::Stream),
             Output::Tar => Ok(Dist::Archive(path)),
             Output::Dir if task.dry_run => Look::open(&path, inputs, task.force).map(Dist::Looked),
             Output::Dir => Target::open(&path, inputs, task.force).map(Dist::Dir),
