@@ -28,6 +28,7 @@ mod base;
 mod closing;
 mod data;
 mod dist;
+mod excluded;
 mod findings;
 mod image;
 mod inputs;
@@ -72,9 +73,15 @@ pub(super) fn collect(
     log.add(said);
     log.held = missing;
 
+    let programs = programs_of(scene.root, &starts, &excluded);
+    if log.exit == Exit::Fine {
+        log.add(excluded::unmatched(scene.root, &starts, &inputs));
+        log.add(if task.onto.is_none() { excluded::without_loader(&programs) } else { Vec::new() });
+    }
+
     let named = Named { starts: &starts, pieces: &inputs.pieces, excluded: &excluded };
     let mut told = Told {
-        programs: programs_of(scene.root, &starts, &excluded),
+        programs,
         entry: entry_of(scene.root, &starts, &inputs.pieces),
         needs: &needs,
     };
@@ -136,8 +143,9 @@ fn carry_out(
     if log.exit != Exit::Fine {
         return Ok(Done::Refused);
     }
+    let base = base_of(job, task)?;
     let dist = Dist::of(job, task, &sources_of(job, plan))?;
-    let below = Below { dist: dist.earlier()?, base: base_of(job, task)? };
+    let below = Below { dist: dist.earlier()?, base };
     let ground = below.ground(scene, task, named);
     let settled = image::settle(plan, &ground)?;
     if !log.held.is_empty() {

@@ -42,6 +42,8 @@ pub(super) struct Inputs {
     /// What was named and cannot be taken. Exit status 2.
     pub(super) problems: Vec<Problem>,
     pub(super) excluded: Excluded,
+    /// What `--exclude` kept from being gathered, by its place in the image.
+    pub(super) left_out: Vec<Vec<u8>>,
 }
 
 /// Scripts whose interpreters are scripts: the kernel stops at the fifth.
@@ -159,9 +161,19 @@ struct Wanted {
     dest: Option<ImagePath>,
 }
 
+impl Wanted {
+    /// Where it is to be in the image.
+    fn place(&self) -> &[u8] {
+        self.dest.as_ref().map_or(&self.path, ImagePath::as_bytes)
+    }
+}
+
 impl Gather<'_, '_> {
     fn program(&mut self, placed: &Placed) {
         let Some(wanted) = self.parse(placed) else { return };
+        if self.is_excluded(&wanted, true) {
+            return self.contradiction(&wanted, "collect");
+        }
         if wanted.is_host {
             return self.host_file(&wanted, Reason::Program);
         }
@@ -182,6 +194,9 @@ impl Gather<'_, '_> {
             return self.host_file(&wanted, Reason::Included { word: placed.word.clone() });
         }
         if !is_glob(&wanted.path) || self.exists(&wanted.path) {
+            if self.is_excluded(&wanted, false) {
+                return self.contradiction(&wanted, "include");
+            }
             return self.included(&wanted, &Reason::Included { word: placed.word.clone() });
         }
         let matches = needs::expand(self.root, &self.session.absolute(&wanted.path));
@@ -194,6 +209,10 @@ impl Gather<'_, '_> {
             let dest = wanted.dest.as_ref().map(|dest| dest.join(basename(&path)));
             let reason = Reason::Included { word: placed.word.clone() };
             let one = Wanted { path, is_host: false, dest };
+            if self.is_excluded(&one, false) {
+                self.inputs.left_out.extend([one.place().to_vec(), self.real(&one.path)]);
+                continue;
+            }
             match self.session.look(b"", &one.path) {
                 Seen::Special(what) => skipped.push((one.path, what)),
                 Seen::Error { errno, .. } if is_nowhere(errno) && self.link(&one, &reason) => {}
@@ -203,6 +222,28 @@ impl Gather<'_, '_> {
             }
         }
         self.skipped(skipped, &wanted.path);
+    }
+
+    /// By its place in the image. A program is excluded by its name too, if that
+    /// is typed as it is.
+    fn is_excluded(&self, wanted: &Wanted, is_program: bool) -> bool {
+        let excluded = &self.inputs.excluded;
+        let stays = || wanted.dest.is_none() && !wanted.is_host;
+        let name = basename(wanted.place());
+        excluded.has_path(wanted.place())
+            || (is_program && excluded.globs.iter().any(|glob| glob.as_bytes() == name))
+            || (!excluded.globs.is_empty() && stays() && excluded.has_path(&self.real(&wanted.path)))
+    }
+
+    /// Where a path leads; itself, if that is nowhere.
+    fn real(&self, path: &[u8]) -> Vec<u8> {
+        let found = resolve(self.root, DirId::TOP, path);
+        found.map_or(path.to_vec(), |found| found.real_path(self.root).as_bytes().to_vec())
+    }
+
+    fn contradiction(&mut self, wanted: &Wanted, verb: &'static str) {
+        let cause = "--exclude leaves it out".into();
+        self.problem(Problem::new(wanted.place(), verb, cause));
     }
 
     /// A link that leads nowhere is taken as it is, as in a directory. Whether

@@ -146,8 +146,10 @@ fn take(job: &Job, scene: &Scene<'_>, gathered: &mut Gathered<'_, '_>, need: &mu
     let reason = reason_of(need);
     let mut is_taken = false;
     for want in std::mem::take(&mut need.wanted.wants) {
-        let is_wanted = |at: &[u8]| !gathered.excluded.has_path(at) && !gathered.inputs.placed_at(at);
-        if is_wanted(place_of(&want)) {
+        let at = place_of(&want);
+        if gathered.excluded.has_path(at) {
+            gathered.inputs.left_out.push(at.to_vec());
+        } else if !gathered.inputs.placed_at(at) {
             gathered.inputs.need(job, scene, gathered.closer.session(), want, &reason);
             is_taken = true;
         }
