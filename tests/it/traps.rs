@@ -205,6 +205,26 @@ fn t14b_what_a_moved_program_finds_by_origin_moves_along() {
     assert!(!machine.dist().join("build").exists());
 }
 
+/// Above the top is the top, to the loader as well.
+#[test]
+fn t14c_what_is_moved_to_the_top_finds_its_libraries_there() {
+    let machine = machine!();
+    machine.library("build/lib/libf.so.1", "libf.so.1", 16);
+    machine.asks("build/bin/foo", "build/lib/libf.so.1", &["-Wl,-rpath,$ORIGIN/../lib"]);
+    assert_eq!(machine.says(&["/build/bin/foo:/foo"], "/foo"), "16\n");
+    assert!(!machine.dist().join("build").exists() && !machine.dist().join("etc/ld.so.cache").exists());
+}
+
+/// The builder has it nowhere that its loader looks.
+#[test]
+fn t14d_a_library_that_is_placed_where_the_loader_looks_is_found() {
+    let machine = machine!();
+    machine.library("build/libf.so.1", "libf.so.1", 17);
+    machine.asks("app", "build/libf.so.1", &["-Wl,-rpath,/opt/x/lib"]);
+    let args = ["/app", "--include", "/build/libf.so.1:/opt/x/lib/"];
+    assert_eq!(machine.says(&args, "/app"), "17\n");
+}
+
 #[test]
 fn t18_owner_mode_time_and_hard_links_are_kept() {
     let machine = machine!();
