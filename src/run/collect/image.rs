@@ -1,10 +1,13 @@
 //! The plan as an image: fitted to the base, merged with what is there, checked
 //! as its loader will see it, and repaired once.
 
+use std::collections::BTreeSet;
+
+use super::findings::judged;
 use super::tree::Piece;
 use super::{base, links};
-use crate::check::{self, Expected, Unmet};
-use crate::closure::{Closure, Edge, Files, Object};
+use crate::check::{self, Discrepancy, Expected, Unmet};
+use crate::closure::{Closure, Edge, Files, Object, Outcome};
 use crate::finding::Finding;
 use crate::job::{CollectTask, LdCache};
 use crate::plan::search::{Around, Unfound, repair};
@@ -32,6 +35,18 @@ impl Ground<'_> {
 
     fn around(&self) -> Around<'_> {
         Around { root: self.root, dist: self.dist, base: self.base }
+    }
+
+    /// A name that the root has no library for may be missing in the image, if
+    /// that is allowed.
+    fn told(&self, found: Vec<Discrepancy>) -> Vec<Finding> {
+        let closures = self.starts.iter().flat_map(|start| &start.closures);
+        let lost: BTreeSet<&[u8]> = closures.flat_map(|(_, closure)| missing_in(closure)).collect();
+        let as_allowed = |one: Discrepancy| match lost.contains(&one.finding.subject[..]) {
+            true => judged(&one.finding, self.task.allow_missing),
+            false => Some(one.finding),
+        };
+        found.into_iter().filter_map(as_allowed).collect()
     }
 
     /// A closure of `start` in `root`, as it is to be in the image.
@@ -99,12 +114,17 @@ fn checked(plan: &mut Plan, expected: &[Expected], ground: &Ground<'_>) -> Resul
     let found = check(plan);
     let unfound: Vec<Unfound> = found.iter().filter_map(|one| one.unfound.clone()).collect();
     if unfound.is_empty() || ground.task.ld_cache == LdCache::Never {
-        return Ok(found.into_iter().map(|one| one.finding).collect());
+        return Ok(ground.told(found));
     }
     let mut findings = repair(plan, &unfound, &ground.around())?;
-    findings.extend(check(plan).into_iter().map(|one| one.finding));
+    findings.extend(ground.told(check(plan)));
     findings.dedup();
     Ok(findings)
+}
+
+fn missing_in(closure: &Closure) -> impl Iterator<Item = &[u8]> {
+    let missing = closure.edges.iter().filter(|edge| matches!(edge.outcome, Outcome::Missing(_)));
+    missing.map(|edge| &edge.name[..])
 }
 
 /// What every start loads in the root is what it is to load in the image.
