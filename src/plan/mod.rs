@@ -238,6 +238,10 @@ impl Plan {
     /// Where `at` really lies, with the directories on the way to it made.
     fn way_to(&mut self, at: &ImagePath) -> Result<ImagePath, Conflict> {
         let Some(parent) = at.parent() else { return Ok(at.clone()) };
+        // A directory that is planned has no link on its way, and nothing is amiss there.
+        if matches!(self.entries.get(&parent), Some(Entry { node: Node::Dir(_), .. })) {
+            return Ok(at.clone());
+        }
         let parent = self.follow(&parent)?;
         self.imply(&parent)?;
         Ok(if at.name().is_empty() { parent } else { parent.join(at.name()) })

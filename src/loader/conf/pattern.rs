@@ -4,7 +4,11 @@
 /// Whether a component has to be compared with a directory's names. What has
 /// a backslash only counts, too: the name is written without it.
 pub fn is_pattern(component: &[u8]) -> bool {
-    component.iter().any(|b| matches!(b, b'*' | b'?' | b'[' | b'\\'))
+    component.iter().copied().any(is_special)
+}
+
+fn is_special(byte: u8) -> bool {
+    matches!(byte, b'*' | b'?' | b'[' | b'\\')
 }
 
 /// Whether `name` fits. Neither holds a slash.
@@ -12,7 +16,9 @@ pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
     if name.first() == Some(&b'.') && !matches!(pattern, [b'.', ..] | [b'\\', b'.', ..]) {
         return false;
     }
-    let (mut p, mut n) = (0, 0);
+    // Most names are none from the start on.
+    let same = pattern.iter().zip(name).take_while(|(p, n)| p == n && !is_special(**p)).count();
+    let (mut p, mut n) = (same, same);
     // Behind the last star, and how much of the name it has swallowed so far:
     // an earlier star need never take more.
     let mut star: Option<(usize, usize)> = None;
