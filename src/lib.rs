@@ -9,6 +9,7 @@ pub mod escape;
 pub mod finding;
 pub mod intern;
 pub mod job;
+pub(crate) mod parallel;
 pub mod path;
 pub(crate) mod shebang;
 pub mod slip;

@@ -5,6 +5,8 @@
 //! into it means that directory, though, and an image gets a cache of its own.
 //! Rules from glibc's `elf/ldconfig.c`; the differential test asks the real one.
 
+use std::sync::Mutex;
+
 use crate::elf;
 use crate::finding::{Finding, Severity};
 use crate::intern::Map;
@@ -69,7 +71,7 @@ struct Run<'a> {
     /// Index into `places`: a directory is read once, by its first spelling.
     seen: Map<DirId, usize>,
     /// One inode may stand in many directories.
-    read: Map<FileId, Option<Known>>,
+    read: Mutex<Map<FileId, Option<Known>>>,
     findings: Vec<Finding>,
 }
 
@@ -118,7 +120,7 @@ impl<'a> Run<'a> {
             setup,
             places: Vec::new(),
             seen: Map::default(),
-            read: Map::default(),
+            read: Mutex::default(),
             findings: Vec::new(),
         }
     }

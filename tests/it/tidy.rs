@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// In the order in which data flows; a module uses itself and what is listed.
-const LAYERS: [(&str, &[&str]); 19] = [
+const LAYERS: [(&str, &[&str]); 20] = [
     ("bytes", &[]),
     ("escape", &[]),
     ("finding", &[]),
@@ -14,12 +14,19 @@ const LAYERS: [(&str, &[&str]); 19] = [
     ("job", &[]),
     ("path", &[]),
     ("shebang", &["bytes", "path"]),
+    ("parallel", &[]),
     ("slip", &[]),
     ("elf", &["bytes"]),
     ("root", &["bytes", "intern", "path"]),
     ("loader", &["bytes", "elf", "intern", "path"]),
-    ("closure", &["bytes", "elf", "finding", "intern", "loader", "path", "root"]),
-    ("needs", &["bytes", "closure", "elf", "finding", "intern", "job", "loader", "path", "root", "slip"]),
+    ("closure", &["bytes", "elf", "finding", "intern", "loader", "parallel", "path", "root"]),
+    (
+        "needs",
+        &[
+            "bytes", "closure", "elf", "finding", "intern", "job", "loader", "parallel", "path", "root",
+            "slip",
+        ],
+    ),
     ("plan", &["bytes", "closure", "elf", "finding", "intern", "job", "loader", "needs", "path", "root"]),
     ("check", &["bytes", "closure", "elf", "finding", "intern", "loader", "path", "plan", "root", "shebang"]),
     ("output", &["bytes", "escape", "intern", "needs", "path", "plan", "root"]),

@@ -1,5 +1,7 @@
 //! Reading the directories on the list (`search_dir`).
 
+use std::sync::PoisonError;
+
 use super::library::{Known, LIBC5, facts, is_library_name, is_temporary};
 use super::{Place, Provided, Run, Setup, resolve};
 use crate::intern::Map;
@@ -8,7 +10,11 @@ use crate::loader::cache::{
     Chars, ELF, Entry, Hwcap, LIBC6, LoaderAbi, is_legacy_subdir, legacy_field, libcmp,
 };
 use crate::loader::conf::{Dir, LibType};
+use crate::parallel;
 use crate::root::{DirId, Item, ItemKind, OpenFile, Opened};
+
+/// So many files are worth a thread.
+const MANY: usize = 200;
 
 /// A name of a directory that stands for a key.
 struct Slot {
@@ -36,11 +42,12 @@ impl Run<'_> {
     fn search(&mut self, place: &Place, found: &mut Vec<Provided>) {
         let chars = LoaderAbi::of(&self.setup.target, self.setup.version).chars;
         let mut slots = Slots { list: Vec::new(), by_key: Map::default(), chars };
-        for item in self.list(place.id, &place.dir.path) {
-            if !self.is_wanted(place, &item) || is_temporary(&item.name, self.setup.version) {
-                continue;
-            }
-            if let Some(known) = self.candidate(place, &item) {
+        let mut items = self.list(place.id, &place.dir.path);
+        let version = self.setup.version;
+        items.retain(|item| self.is_wanted(place, item) && !is_temporary(&item.name, version));
+        let files = self.files(place, &items);
+        for item in items {
+            if let Some(known) = self.candidate(place, &item, &files) {
                 slots.add(slot(place, item, known));
             }
         }
@@ -67,8 +74,37 @@ impl Run<'_> {
         *version <= Version(2, 36) && place.level.is_none() && is_legacy_subdir(target, name)
     }
 
+    /// The regular files among them, read.
+    fn files(&self, place: &Place, items: &[Item]) -> Map<Vec<u8>, Option<Known>> {
+        let names: Vec<&[u8]> =
+            items.iter().filter(|item| item.kind == ItemKind::File).map(|item| &item.name[..]).collect();
+        let known = parallel::map(&names, MANY, |_: &mut (), name| match self.root.open(place.id, name) {
+            Ok(Opened::File(file)) => self.known(&file),
+            Ok(Opened::Dir(_) | Opened::Link(_) | Opened::Special(_)) | Err(_) => None,
+        });
+        let mut files = Map::default();
+        for (name, known) in names.into_iter().zip(known) {
+            files.insert(name.to_vec(), known);
+        }
+        files
+    }
+
     /// The library behind a name. A subdirectory is put on the list instead.
-    fn candidate(&mut self, place: &Place, item: &Item) -> Option<Known> {
+    fn candidate(
+        &mut self,
+        place: &Place,
+        item: &Item,
+        files: &Map<Vec<u8>, Option<Known>>,
+    ) -> Option<Known> {
+        // Nearly every link leads to a file beside it.
+        let beside = match item.kind {
+            ItemKind::File => files.get(&item.name),
+            ItemKind::Link => self.target(place, item).and_then(|target| files.get(&target)),
+            ItemKind::Dir | ItemKind::Special => None,
+        };
+        if let Some(known) = beside {
+            return known.clone();
+        }
         // A dangling link is passed over in silence, as by ldconfig.
         match resolve(self.root, place.id, &item.name).ok()?.opened {
             Opened::File(file) => self.known(&file),
@@ -80,6 +116,13 @@ impl Run<'_> {
         }
     }
 
+    fn target(&self, place: &Place, item: &Item) -> Option<Vec<u8>> {
+        match self.root.open(place.id, &item.name) {
+            Ok(Opened::Link(target)) => Some(target),
+            Ok(Opened::File(_) | Opened::Dir(_) | Opened::Special(_)) | Err(_) => None,
+        }
+    }
+
     fn add_legacy(&mut self, place: &Place, name: &[u8], id: DirId) {
         if self.is_legacy(place, name) {
             let path = [place.dir.path.as_slice(), b"/", name].concat();
@@ -87,13 +130,14 @@ impl Run<'_> {
         }
     }
 
-    fn known(&mut self, file: &OpenFile) -> Option<Known> {
-        if let Some(known) = self.read.get(&file.stat.id) {
-            return known.clone();
-        }
-        let known = facts(file).and_then(|facts| Known::of(&facts, self.setup));
-        self.read.insert(file.stat.id, known.clone());
-        known
+    fn known(&self, file: &OpenFile) -> Option<Known> {
+        let read = || self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = read().get(&file.stat.id).cloned();
+        known.unwrap_or_else(|| {
+            let known = facts(file).and_then(|facts| Known::of(&facts, self.setup));
+            read().insert(file.stat.id, known.clone());
+            known
+        })
     }
 
     fn legacy_hwcap(&self, place: &Place) -> Hwcap {
