@@ -36,7 +36,7 @@ pub use files::Files;
 pub use findings::{glibc_words, musl_words};
 pub use hints::Elsewhere;
 pub use runtime::Runtime;
-pub use session::{ProgramOrigin, Seen, Session, Settings};
+pub use session::{Opener, ProgramOrigin, Seen, Session, Settings};
 pub use start::{NotAProgram, Program, close, open_program};
 
 /// A file that was opened and looked at, once for all its names.

@@ -234,15 +234,13 @@ impl<'a> Session<'a> {
         Ok(file)
     }
 
-    /// The bytes of what was found: of the host's own file, if it came from there.
+    /// The bytes of what was found.
     pub fn open(&self, found: &Found) -> io::Result<OpenFile> {
-        if let Some(path) = self.hosts.get(&found.file.stat.id) {
-            return dir::open_host_file(path);
-        }
-        match self.root.open(found.dir, &found.name)? {
-            Opened::File(open) => Ok(open),
-            Opened::Dir(_) | Opened::Link(_) | Opened::Special(_) => Err(io::ErrorKind::NotFound.into()),
-        }
+        self.opener().open(found)
+    }
+
+    pub fn opener(&self) -> Opener<'_> {
+        Opener { root: self.root, hosts: &self.hosts }
     }
 
     /// Whether another processor level could load something else for the program
@@ -360,6 +358,32 @@ impl<'a> Session<'a> {
             }
             None => Cpu::baseline(&target),
         }))
+    }
+}
+
+/// Where the bytes are of what a session found; for any thread.
+#[derive(Clone, Copy)]
+pub struct Opener<'s> {
+    root: &'s dyn Root,
+    hosts: &'s Map<FileId, PathBuf>,
+}
+
+impl std::fmt::Debug for Opener<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opener").field("hosts", &self.hosts).finish_non_exhaustive()
+    }
+}
+
+impl Opener<'_> {
+    /// Opens the host's own file, if it came from there.
+    pub fn open(self, found: &Found) -> io::Result<OpenFile> {
+        if let Some(path) = self.hosts.get(&found.file.stat.id) {
+            return dir::open_host_file(path);
+        }
+        match self.root.open(found.dir, &found.name)? {
+            Opened::File(open) => Ok(open),
+            Opened::Dir(_) | Opened::Link(_) | Opened::Special(_) => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 }
 

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::sync::OnceLock;
 
+use super::constants::Constants;
 use super::places::{self, Cause, Places};
 use super::rules::{self, Action, Data, Libc, Rule, Take, Trigger};
 use super::{
     Asked, NO_DATA, Refusal, Want, Wanted, ca, config, dirs, distro, dlopen, finding, literals, locale, nss,
-    opened, php, texts, users, way,
+    opened, php, users, way,
 };
-use crate::bytes::ReadAt;
 use crate::closure::{Closure, Found, Object, Role, Seen, Session};
 use crate::elf::{self, Kind};
 use crate::finding::{Finding, Severity};
@@ -35,9 +36,6 @@ const RUNTIMES: [&[u8]; 9] = [
 /// So many lines about one program say what its libraries may open.
 const MOST_HINTS: usize = 4;
 
-/// A text is looked for in so much of a program.
-const MOST_TEXT: u64 = 64 << 20;
-
 /// A rule that was set off.
 #[derive(Debug)]
 pub struct Need {
@@ -59,8 +57,6 @@ pub struct Engine {
     given: Vec<&'static str>,
     /// Functions of the rules that a file imports.
     calls: Map<FileId, Vec<&'static str>>,
-    /// Texts of the rules that a program holds.
-    texts: Map<FileId, Vec<&'static str>>,
     /// What the rules take along.
     taken: Vec<Want>,
     /// What each suggestion is about.
@@ -79,6 +75,23 @@ pub(super) struct Scene<'s, 'a> {
     pub(super) closure: &'s Closure,
     /// Somebody named it: what it imports counts as the program's.
     is_named: bool,
+    /// Of the file that was asked for them last.
+    pub(super) constants: Constants,
+}
+
+impl<'s> Scene<'s, '_> {
+    /// What the file that is started holds.
+    pub(super) fn of_program(&mut self) -> &Constants {
+        let closure: &'s Closure = self.closure;
+        self.constants(&closure.objects[0].found)
+    }
+
+    pub(super) fn constants(&mut self, found: &Found) -> &Constants {
+        if !self.constants.are_of(found) {
+            self.constants.read(self.session.opener(), found);
+        }
+        &self.constants
+    }
 }
 
 impl Engine {
@@ -102,7 +115,6 @@ impl Engine {
             task,
             given,
             calls: Map::default(),
-            texts: Map::default(),
             taken: Vec::new(),
             suggested: Vec::new(),
             done: BTreeSet::new(),
@@ -124,7 +136,7 @@ impl Engine {
         }
         let loader = closure.objects.iter().find(|object| object.role == Role::Interpreter);
         let loader = loader.map_or(Vec::new(), |object| object.path.to_vec());
-        let mut scene = Scene { session, closure, is_named };
+        let mut scene = Scene { session, closure, is_named, constants: Constants::default() };
         let mut needs = Vec::new();
         for rule in rules::all() {
             if !self.counts(rule) {
@@ -134,9 +146,9 @@ impl Engine {
             {
                 continue;
             }
-            let Some(cause) = self.cause(&scene, rule) else { continue };
+            let Some(cause) = self.cause(&mut scene, rule) else { continue };
             let turn = (rule.id, loader.clone(), asked(&scene, rule, &cause).to_vec());
-            if self.done.contains(&turn) || !rule.texts.is_empty() && !holds_text(&scene, rule) {
+            if self.done.contains(&turn) || !rule.texts.is_empty() && !scene.of_program().holds(&rule.texts) {
                 continue;
             }
             self.done.insert(turn);
@@ -156,17 +168,17 @@ impl Engine {
         };
         let (mut notes, mut named) = (Vec::new(), Vec::new());
         let closure = scene.closure;
-        for object in closure.loaded().map(|id| closure.object(id)) {
-            if is_runtime(object) || !self.read.insert(object.found.file.stat.id) {
-                continue;
-            }
-            if is_on {
-                notes.extend(dlopen::of_notes(scene, loader, object, most));
-            }
-            if opened::OPENERS.iter().any(|name| self.imports(scene, object, name)) {
-                let needs = opened::of_object(scene, loader, object, &self.covered);
-                named.extend(needs.into_iter().filter_map(|need| self.chosen(need, is_on)));
-            }
+        let objects = closure.loaded().map(|id| closure.object(id)).filter(|object| !is_runtime(object));
+        let new: Vec<&Object> =
+            objects.filter(|object| self.read.insert(object.found.file.stat.id)).collect();
+        for object in new.iter().filter(|_| is_on) {
+            notes.extend(dlopen::of_notes(scene, loader, object, most));
+        }
+        let opens = |object: &&Object| opened::OPENERS.iter().any(|name| self.imports(scene, object, name));
+        let openers: Vec<&Object> = new.into_iter().filter(opens).collect();
+        for (object, texts) in openers.iter().zip(opened::texts(scene, &openers)) {
+            let needs = opened::of_object(scene, loader, object, &texts, &self.covered);
+            named.extend(needs.into_iter().filter_map(|need| self.chosen(need, is_on)));
         }
         self.done.extend(named.iter().map(|need| (need.rule, loader.to_vec(), Vec::new())));
         if self.task.dlopen.is_none() && self.task.mode == NeedsMode::Warn {
@@ -214,8 +226,9 @@ impl Engine {
     }
 
     /// What sets the rule off.
-    fn cause(&mut self, scene: &Scene<'_, '_>, rule: &Rule) -> Option<Cause> {
-        let objects = || scene.closure.loaded().map(|id| scene.closure.object(id));
+    fn cause(&mut self, scene: &mut Scene<'_, '_>, rule: &Rule) -> Option<Cause> {
+        let closure = scene.closure;
+        let objects = || closure.loaded().map(|id| closure.object(id));
         let program = objects().next()?;
         rule.triggers.iter().find_map(|trigger| match *trigger {
             Trigger::Named(pattern) => Cause::of_file(program, pattern, &program.found.name),
@@ -224,7 +237,7 @@ impl Engine {
             }
             Trigger::Calls(name) => (scene.is_named && self.imports(scene, program, name))
                 .then(|| Cause::of_words(imported(name, program))),
-            Trigger::Holds(text) => (scene.is_named && self.holds(scene, program, text))
+            Trigger::Holds(text) => (scene.is_named && scene.of_program().holds(&[text]))
                 .then(|| Cause::of_words([b"`", text.as_bytes(), b"` in ", &program.path].concat())),
             Trigger::AnyCalls(name) => {
                 let mut objects = objects().filter(|object| !is_runtime(object));
@@ -232,17 +245,6 @@ impl Engine {
                 Some(Cause::of_words(imported(name, object)))
             }
         })
-    }
-
-    fn holds(&mut self, scene: &Scene<'_, '_>, program: &Object, text: &str) -> bool {
-        let id = program.found.file.stat.id;
-        if let Some(texts) = self.texts.get(&id) {
-            return texts.contains(&text);
-        }
-        let texts = texts::held(scene.session, &program.found);
-        let is_held = texts.contains(&text);
-        self.texts.insert(id, texts);
-        is_held
     }
 
     /// What one rule takes along no other has to suggest, nor what one suggests.
@@ -408,42 +410,25 @@ fn imported(name: &str, object: &Object) -> Vec<u8> {
 /// The functions of the rules that a file imports.
 fn calls_of(session: &Session<'_>, found: &Found) -> io::Result<Vec<&'static str>> {
     let open = session.open(found)?;
-    let triggers = rules::all().iter().flat_map(|rule| &rule.triggers);
-    let known = triggers.filter_map(|trigger| match trigger {
-        Trigger::Calls(name) | Trigger::AnyCalls(name) => Some(*name),
-        Trigger::Named(_) | Trigger::Loads(_) | Trigger::Holds(_) => None,
-    });
-    let known: BTreeSet<&'static str> = known.chain(opened::OPENERS).collect();
     let imported = elf::imported(&open, found.facts())?;
-    let names = imported.iter().filter_map(|name| std::str::from_utf8(name).ok());
-    Ok(names.filter_map(|name| known.get(name).copied()).collect())
+    Ok(imported.iter().filter_map(|name| known_calls().get(name).copied()).collect())
 }
 
-/// Whether the program's constants hold one of the rule's texts.
-fn holds_text(scene: &Scene<'_, '_>, rule: &Rule) -> bool {
-    let found = &scene.closure.objects[0].found;
-    constants(scene.session, found, |bytes| holds_word(bytes, &rule.texts))
-}
-
-/// Shows the parts of a file that hold no code, until one is what was looked for.
-pub(super) fn constants(session: &Session<'_>, found: &Found, mut is_it: impl FnMut(&[u8]) -> bool) -> bool {
-    let Ok(open) = session.open(found) else { return false };
-    let loads = elf::loads(&open).unwrap_or_default();
-    // Before binutils 2.31 one segment held code and constants.
-    let is_mixed = loads.iter().filter(|load| !load.executable).count() < 2;
-    loads.iter().filter(|load| !load.executable || is_mixed).any(|load| {
-        let mut bytes = vec![0; usize::try_from(load.len.min(MOST_TEXT).min(open.stat.len)).unwrap_or(0)];
-        let len = open.read_at(&mut bytes, load.offset).unwrap_or(0);
-        is_it(&bytes[..len])
+/// The functions of all rules, by their names.
+fn known_calls() -> &'static Map<&'static [u8], &'static str> {
+    static KNOWN: OnceLock<Map<&[u8], &str>> = OnceLock::new();
+    KNOWN.get_or_init(|| {
+        let triggers = rules::all().iter().flat_map(|rule| &rule.triggers);
+        let names = triggers.filter_map(|trigger| match trigger {
+            Trigger::Calls(name) | Trigger::AnyCalls(name) => Some(*name),
+            Trigger::Named(_) | Trigger::Loads(_) | Trigger::Holds(_) => None,
+        });
+        let mut known = Map::default();
+        for name in names.chain(opened::OPENERS) {
+            known.insert(name.as_bytes(), name);
+        }
+        known
     })
-}
-
-/// One pass, whatever the number of words: a program has megabytes of constants.
-fn holds_word(bytes: &[u8], words: &[&str]) -> bool {
-    let mut is_first = [false; 256];
-    words.iter().filter_map(|word| word.bytes().next()).for_each(|b| is_first[usize::from(b)] = true);
-    let mut starts = bytes.iter().enumerate().filter(|(_, b)| is_first[usize::from(**b)]);
-    starts.any(|(at, _)| words.iter().any(|word| bytes[at..].starts_with(word.as_bytes())))
 }
 
 fn of_option(root: &dyn Root, data: Data) -> Wanted {

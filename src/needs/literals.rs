@@ -7,10 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::engine::{self, Scene};
+use super::engine::Scene;
 use super::rules::Literal;
 use super::{Want, locale, look, places, tz};
-use crate::closure::{Found, Seen, Session};
+use crate::closure::Seen;
 use crate::elf::Kind;
 
 /// What each text stands for.
@@ -21,21 +21,6 @@ const MOST: usize = 8;
 
 /// Longer texts are no names.
 const LONG: usize = 128;
-
-/// Whole texts among the constants of a file, up to NUL.
-pub(super) fn texts(
-    session: &Session<'_>,
-    found: &Found,
-    is_one: impl Fn(&[u8]) -> bool,
-) -> BTreeSet<Vec<u8>> {
-    let mut texts = BTreeSet::new();
-    engine::constants(session, found, |bytes| {
-        let kept = bytes.split(|&b| b == 0).filter(|text| !text.is_empty() && is_one(text));
-        texts.extend(kept.map(<[u8]>::to_vec));
-        false
-    });
-    texts
-}
 
 /// What the texts of the program stand for, and these.
 pub(super) fn wanted(scene: &mut Scene<'_, '_>, loader: &[u8], literal: Literal) -> Named {
@@ -48,13 +33,13 @@ pub(super) fn wanted(scene: &mut Scene<'_, '_>, loader: &[u8], literal: Literal)
     if named.len() > MOST { Named::new() } else { named }
 }
 
-fn of_program(scene: &Scene<'_, '_>, is_one: impl Fn(&[u8]) -> bool) -> BTreeSet<Vec<u8>> {
-    let found = &scene.closure.objects[0].found;
-    texts(scene.session, found, |text| text.len() < LONG && is_one(text))
+fn of_program(scene: &mut Scene<'_, '_>, is_one: impl Fn(&[u8]) -> bool) -> BTreeSet<Vec<u8>> {
+    let words = scene.of_program().words().filter(|word| word.len() < LONG);
+    words.filter(|word| is_one(word)).map(<[u8]>::to_vec).collect()
 }
 
 /// `Europe/Berlin`. A word alone may be anything: `Cuba`, `EST`, `Navajo`.
-fn zones(scene: &Scene<'_, '_>) -> Named {
+fn zones(scene: &mut Scene<'_, '_>) -> Named {
     let root = scene.session.root;
     let is_plain = |text: &[u8]| text.iter().all(|b| b.is_ascii_alphanumeric() || b"_-+/".contains(b));
     let is_one = |text: &[u8]| text[0].is_ascii_uppercase() && text.contains(&b'/') && is_plain(text);
@@ -63,7 +48,7 @@ fn zones(scene: &Scene<'_, '_>) -> Named {
 }
 
 /// `de_DE.UTF-8`, `en_US`.
-fn locales(scene: &Scene<'_, '_>) -> Named {
+fn locales(scene: &mut Scene<'_, '_>) -> Named {
     let root = scene.session.root;
     let names = of_program(scene, is_locale).into_iter();
     let named = names.map(|name| (locale::of_root(root, &name), name)).map(|(wants, name)| (name, wants));
@@ -88,8 +73,8 @@ const GIVEN: [&[u8]; 4] = [b"/dev/", b"/etc/", b"/proc/", b"/sys/"];
 fn programs(scene: &mut Scene<'_, '_>) -> Named {
     let own = scene.closure.objects[0].found.file.stat.id;
     let is_path = |text: &[u8]| {
-        let is_plain = text.iter().all(|b| b.is_ascii_graphic() && !b"%*:;,".contains(b));
-        text.starts_with(b"/") && is_plain && !GIVEN.iter().any(|top| text.starts_with(top))
+        let is_plain = || !text.iter().any(|b| b"%*:;,".contains(b));
+        text.starts_with(b"/") && is_plain() && !GIVEN.iter().any(|top| text.starts_with(top))
     };
     let paths = of_program(scene, is_path);
     let is_program = |path: &Vec<u8>| match scene.session.look(b"", path) {
@@ -127,11 +112,11 @@ fn charsets(scene: &mut Scene<'_, '_>, loader: &[u8]) -> Named {
 /// It has a digit or a hyphen, as few other words have.
 fn is_charset(text: &[u8]) -> bool {
     const WORDS: [&[u8]; 4] = [b"SJIS", b"GBK", b"UHC", b"JOHAB"];
-    let text = &plain(text)[..];
+    let text = bare(text);
     let has = |is_it: fn(&u8) -> bool| text.iter().any(is_it);
-    let is_name = text.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(b));
-    let is_marked = has(u8::is_ascii_alphabetic) && has(|b| b.is_ascii_digit() || b"-_".contains(b));
-    text.len() > 2 && is_name && (is_marked || WORDS.contains(&text))
+    let is_name = || text.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(b));
+    let is_marked = || has(u8::is_ascii_alphabetic) && has(|b| b.is_ascii_digit() || b"-_".contains(b));
+    text.len() > 2 && is_name() && (is_marked() || WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)))
 }
 
 /// `gconv-modules` (iconvconfig(8)): sets, other names of them, and their modules.
@@ -170,8 +155,12 @@ impl Charsets {
 
 /// `utf-16//TRANSLIT` as `UTF-16`: glibc compares in capital letters.
 fn plain(name: &[u8]) -> Vec<u8> {
+    bare(name).to_ascii_uppercase()
+}
+
+fn bare(name: &[u8]) -> &[u8] {
     let end = name.windows(2).position(|part| part == b"//").unwrap_or(name.len());
-    name[..end].to_ascii_uppercase()
+    &name[..end]
 }
 
 #[cfg(test)]

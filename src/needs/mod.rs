@@ -13,6 +13,7 @@ use crate::root::Access;
 
 pub mod ca;
 mod config;
+mod constants;
 pub mod dirs;
 mod distro;
 mod dlopen;
@@ -26,7 +27,6 @@ mod opened;
 mod php;
 mod places;
 pub mod rules;
-mod texts;
 pub mod tz;
 pub mod users;
 mod way;

@@ -8,12 +8,14 @@
 
 use std::collections::BTreeSet;
 
+use super::constants::{Room, each_word};
 use super::engine::{self, Need, Scene};
 use super::rules::Action;
-use super::{Want, Wanted, literals, places};
-use crate::closure::{Object, Seen};
+use super::{Want, Wanted, places};
+use crate::closure::{Found, Object, Seen};
 use crate::elf::Kind;
 use crate::loader::conf::matches;
+use crate::parallel;
 use crate::root::{DirId, FileId, resolve_dir};
 
 pub(super) const PATH: &str = "dlopen-path";
@@ -66,14 +68,36 @@ const NO_PLUGINS: [&[u8]; 13] = [
 /// SELinux, verified disks of libmount, the mouse of a console.
 const OF_MACHINES: [&[u8]; 4] = [b"libsepol.so.*", b"libcryptsetup.so.*", b"libgpm.so.*", b"libaudit.so.*"];
 
+/// So many files are worth a thread.
+const MANY: usize = 8;
+
+/// The texts of each object that may name what it opens.
+pub(super) fn texts(scene: &Scene<'_, '_>, objects: &[&Object]) -> Vec<BTreeSet<Vec<u8>>> {
+    let (opener, last) = (scene.session.opener(), &scene.constants);
+    let files: Vec<&Found> = objects.iter().map(|object| &object.found).collect();
+    parallel::map(&files, MANY, |room: &mut Room, found| {
+        let mut texts = BTreeSet::new();
+        let mut take = |word: &[u8]| {
+            if is_of_interest(word) {
+                texts.insert(word.to_vec());
+            }
+        };
+        match last.are_of(found) {
+            true => last.words().for_each(take),
+            false => each_word(room, opener, found, &mut take),
+        }
+        texts
+    })
+}
+
 /// What one object names, without what it loads anyway and what rules have met.
 pub(super) fn of_object(
     scene: &mut Scene<'_, '_>,
     loader: &[u8],
     object: &Object,
+    texts: &BTreeSet<Vec<u8>>,
     covered: &BTreeSet<Vec<u8>>,
 ) -> Vec<Need> {
-    let texts = literals::texts(scene.session, &object.found, is_of_interest);
     let facts = object.found.facts();
     let is_searched = |text: &[u8]| [facts.rpath(), facts.runpath()].contains(&Some(text));
     let texts = texts.iter().filter(|text| !is_searched(text));
@@ -133,13 +157,13 @@ fn of_name(scene: &mut Scene<'_, '_>, loader: &[u8], object: &Object, name: &[u8
 
 /// It is a library for the same process, and not in it.
 fn is_new_library(scene: &mut Scene<'_, '_>, object: &Object, path: &[u8]) -> bool {
-    let loaded: BTreeSet<FileId> = scene.closure.objects.iter().map(|one| one.found.file.stat.id).collect();
+    let is_loaded = |id: FileId| scene.closure.objects.iter().any(|one| one.found.file.stat.id == id);
     let facts = object.found.facts();
     let Seen::File(found) = scene.session.look(b"", path) else { return false };
     let fits = found.file.elf.as_ref().is_ok_and(|elf| {
         elf.kind() == Kind::Library && (elf.class, elf.header.machine) == (facts.class, facts.header.machine)
     });
-    fits && !loaded.contains(&found.file.stat.id)
+    fits && !is_loaded(found.file.stat.id)
 }
 
 fn of_dir(
@@ -176,9 +200,8 @@ fn of_dir(
 
 /// A path, a list of paths, or the name of a library.
 fn is_of_interest(text: &[u8]) -> bool {
-    let is_plain = text.iter().all(|b| b.is_ascii_graphic() && *b != b'%');
     let is_path = text.starts_with(b"/") && text[1..].contains(&b'/');
-    text.len() < PATH_MAX && is_plain && (is_path || is_library(text))
+    (is_path || is_library(text)) && text.len() < PATH_MAX && !text.contains(&b'%')
 }
 
 fn is_library(text: &[u8]) -> bool {

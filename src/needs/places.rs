@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::engine::{self, Scene};
+use super::engine::Scene;
 use super::{Want, look};
 use crate::closure::{Found, Object};
 use crate::loader::conf::matches;
@@ -110,20 +110,18 @@ impl Places<'_> {
     }
 
     /// The paths of the root that the file holds, of those that fit a pattern.
-    pub(super) fn constants(&self, scene: &Scene<'_, '_>, patterns: &[&str]) -> Vec<Want> {
-        self.wants(scene.session.root, self.held(scene, patterns))
+    pub(super) fn constants(&self, scene: &mut Scene<'_, '_>, patterns: &[&str]) -> Vec<Want> {
+        let held = self.held(scene, patterns);
+        self.wants(scene.session.root, held)
     }
 
-    pub(super) fn held(&self, scene: &Scene<'_, '_>, patterns: &[&str]) -> Vec<Vec<u8>> {
+    pub(super) fn held(&self, scene: &mut Scene<'_, '_>, patterns: &[&str]) -> Vec<Vec<u8>> {
         let root = scene.session.root;
         let Some(file) = &self.cause.file else { return Vec::new() };
         let patterns: Vec<Vec<u8>> = patterns.iter().filter_map(|pattern| self.versioned(pattern)).collect();
-        let mut held = BTreeSet::new();
-        engine::constants(scene.session, file, |bytes| {
-            let fits = |path: &&[u8]| patterns.iter().any(|pattern| matches(pattern, path));
-            held.extend(paths_in(bytes).filter(fits).map(<[u8]>::to_vec));
-            false
-        });
+        let fits = |path: &&[u8]| patterns.iter().any(|pattern| matches(pattern, path));
+        let paths = paths_in(scene.constants(file).bytes());
+        let held: BTreeSet<Vec<u8>> = paths.filter(fits).map(<[u8]>::to_vec).collect();
         held.into_iter().filter(|path| resolve(root, DirId::TOP, path).is_ok()).collect()
     }
 
@@ -135,8 +133,10 @@ impl Places<'_> {
                 Ok((dir, _)) if !self.except.is_empty() => {
                     let items = root.list(dir).unwrap_or_default();
                     let items = items.iter().filter(|item| !self.is_excepted(&item.name));
-                    let items = items.map(|item| [&path[..], b"/", &item.name].concat());
-                    wants.extend(items.filter(|item| resolve(root, DirId::TOP, item).is_ok()));
+                    let leads = |path: &[u8]| resolve(root, DirId::TOP, path).is_ok();
+                    let items = items.map(|item| (item.kind, [&path[..], b"/", &item.name].concat()));
+                    let items = items.filter(|(kind, path)| *kind != ItemKind::Link || leads(path));
+                    wants.extend(items.map(|(_, path)| path));
                 }
                 Ok(_) | Err(_) => wants.push(path),
             }
