@@ -42,7 +42,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
         "run",
         &[
             "bytes", "check", "cli", "closure", "elf", "finding", "intern", "job", "loader", "needs",
-            "output", "path", "plan", "report", "root", "shebang",
+            "output", "parallel", "path", "plan", "report", "root", "shebang",
         ],
     ),
 ];

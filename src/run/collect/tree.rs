@@ -7,9 +7,10 @@ use crate::bytes::ReadAt;
 use crate::closure::Found;
 use crate::loader::conf::matches;
 use crate::needs::Merge;
+use crate::parallel;
 use crate::path::{ImagePath, RealPath};
 use crate::plan::{Content, Reason, content_of_open};
-use crate::root::{Access, DirId, FileId, ItemKind, Links, Opened, Root, resolve_dir};
+use crate::root::{self, Access, DirId, FileId, ItemKind, Links, Opened, Root, resolve_dir};
 
 /// Something that is taken as it is, and why.
 #[derive(Debug)]
@@ -89,6 +90,9 @@ pub(super) struct Walked {
 
 type Trouble = (Vec<u8>, io::Error);
 
+/// So many files are worth a thread.
+const MANY: usize = 100;
+
 /// Whoever starts a container makes these: what is in them is no file.
 const KERNEL_TREES: [&[u8]; 3] = [b"/dev", b"/proc", b"/sys"];
 
@@ -128,24 +132,43 @@ pub(super) fn walk(
         if is_in_kernel_tree(real.as_bytes()) {
             continue;
         }
-        for item in root.list(dir).map_err(failed)? {
+        let items = root.list(dir).map_err(failed)?;
+        let looked = parallel::map(&items, MANY, |_: &mut (), item| look(root, dir, &real, item));
+        for (item, thing) in items.into_iter().zip(looked) {
             let here = at.join(&item.name);
-            match item.kind {
-                ItemKind::Special => {
-                    walked.skipped.push((real.join(&item.name).as_bytes().to_vec(), "special file"));
-                }
-                ItemKind::File | ItemKind::Dir | ItemKind::Link => {
-                    let opened = root.open(dir, &item.name);
-                    let opened =
-                        opened.map_err(|error| (real.join(&item.name).as_bytes().to_vec(), error))?;
-                    if let Some(below) = walked.take(&real, &item.name, here.clone(), opened)? {
-                        waiting.push((below, here));
-                    }
-                }
+            if let Some(below) = walked.take(real.join(&item.name), here.clone(), thing?) {
+                waiting.push((below, here));
             }
         }
     }
     Ok(walked)
+}
+
+/// What stands at one name of a directory.
+enum Thing {
+    Dir(DirId),
+    File { content: Content, is_elf: bool },
+    Link(Vec<u8>),
+    Special(&'static str),
+}
+
+fn look(root: &dyn Root, dir: DirId, real: &RealPath, item: &root::Item) -> Result<Thing, Trouble> {
+    if item.kind == ItemKind::Special {
+        return Ok(Thing::Special("special file"));
+    }
+    let path = real.join(&item.name);
+    let failed = |error| (path.as_bytes().to_vec(), error);
+    Ok(match root.open(dir, &item.name).map_err(failed)? {
+        Opened::Dir(below) => Thing::Dir(below),
+        Opened::Link(target) => Thing::Link(target),
+        Opened::Special(what) => Thing::Special(what),
+        Opened::File(open) => {
+            let mut head = [0; 4];
+            let len = open.read_at(&mut head, 0).map_err(failed)?;
+            let content = content_of_open(path.clone(), &open).map_err(failed)?;
+            Thing::File { content, is_elf: &head[..len] == b"\x7fELF" }
+        }
+    })
 }
 
 impl Walked {
@@ -159,29 +182,18 @@ impl Walked {
     }
 
     /// One name of a directory. A directory is walked by the caller.
-    fn take(
-        &mut self,
-        dir: &RealPath,
-        name: &[u8],
-        at: ImagePath,
-        opened: Opened,
-    ) -> Result<Option<DirId>, Trouble> {
-        let path = dir.join(name);
-        match opened {
-            Opened::Dir(below) => return Ok(Some(below)),
-            Opened::Link(target) => self.items.push((at, Item::Link(target))),
-            Opened::Special(what) => self.skipped.push((path.as_bytes().to_vec(), what)),
-            Opened::File(open) => {
-                let failed = |error| (path.as_bytes().to_vec(), error);
-                let mut head = [0; 4];
-                let len = open.read_at(&mut head, 0).map_err(failed)?;
-                if &head[..len] == b"\x7fELF" {
+    fn take(&mut self, path: RealPath, at: ImagePath, thing: Thing) -> Option<DirId> {
+        match thing {
+            Thing::Dir(below) => return Some(below),
+            Thing::Link(target) => self.items.push((at, Item::Link(target))),
+            Thing::Special(what) => self.skipped.push((path.as_bytes().to_vec(), what)),
+            Thing::File { content, is_elf } => {
+                if is_elf {
                     self.elf.push((at.clone(), path.as_bytes().to_vec()));
                 }
-                let content = content_of_open(path.clone(), &open).map_err(failed)?;
                 self.items.push((at, Item::File(content)));
             }
         }
-        Ok(None)
+        None
     }
 }
