@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::PoisonError;
 
+use crate::enter::start_in;
 use crate::need;
-use crate::starts::start_in;
 use crate::traps::Machine;
 
 const PROGRAMS: [&str; 11] = [

@@ -13,8 +13,8 @@ use std::process::{Command, Output};
 use std::sync::PoisonError;
 
 use crate::collect_foreign::{everything, musl_machine, roots};
+use crate::enter::start_in;
 use crate::need;
-use crate::starts::start_in;
 use crate::traps::{LIBC, Machine};
 
 const CODE: &str = "int f(void); int printf(const char *, ...); double pow(double, double); \

@@ -12,8 +12,8 @@ use std::process::Command;
 
 use depcollect::needs::rules::{self, Action};
 
+use crate::enter::start_as;
 use crate::need;
-use crate::starts::start_as;
 
 mod built;
 mod go;

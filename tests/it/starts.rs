@@ -11,10 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::enter::start_in;
 use crate::need;
 
 /// Programs that need more than what the loader opens and a rule knows, and what
@@ -56,32 +57,6 @@ fn is_elf(path: &Path) -> bool {
     use std::io::Read;
     let mut head = [0; 4];
     fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && &head == b"\x7fELF"
-}
-
-/// What a container gives every image: `/proc`, and a few devices.
-const ENTER: &str = "\
-    mount -t proc proc \"$0/proc\" && mount --bind /dev \"$0/dev\" && \
-    exec chroot --userspec=USER --groups= \"$0\" \"$@\"";
-
-/// A program in a root, as nobody, alone.
-pub fn start_in(root: &Path, program: &Path, args: &[&str]) -> Output {
-    start_as("65534:65534", root, program, args)
-}
-
-/// The same, as somebody else.
-pub fn start_as(user: &str, root: &Path, program: &Path, args: &[&str]) -> Output {
-    Command::new("timeout")
-        .args(["-k", "1", "10", "unshare", "-m", "-n", "-i", "-u", "-p", "--fork", "sh", "-c"])
-        .arg(ENTER.replace("USER", user))
-        .arg(root)
-        .arg(program)
-        .args(args)
-        .env_clear()
-        .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("HOME", "/")
-        .stdin(Stdio::null())
-        .output()
-        .expect("timeout, unshare, mount and chroot")
 }
 
 fn collect(program: &Path, dist: &Path) -> Output {

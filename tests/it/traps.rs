@@ -10,8 +10,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::enter::start_in;
 use crate::need;
-use crate::starts::start_in;
 
 /// A root with the C library of this machine, and what is built into it.
 pub struct Machine {

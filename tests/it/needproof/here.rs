@@ -8,8 +8,8 @@ use std::process::{Command, Output};
 
 use depcollect::needs::rules::{self, Action};
 
+use crate::enter::start_in;
 use crate::need;
-use crate::starts::start_in;
 
 /// One program.
 pub struct Small {
