@@ -20,7 +20,7 @@ RUN echo 'int foo(void) { return 0; }' | gcc -shared -Wl,-soname,libfoo.so.1 -o 
 RUN echo 'int foo(void); int main(void) { return foo(); }' >/app.c && gcc -o /opt/app/bin/app /app.c /opt/app/lib/libfoo.so.1
 
 FROM debian:12-slim
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl git sqlite3
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates curl git python3 sqlite3
 COPY --from=app /opt/app /opt/app
 COPY --from=depcollect /depcollect /usr/local/bin/
 WORKDIR /
