@@ -3,7 +3,8 @@
 # depcollect to the same work, and writes the tables of docs/compare.md and README.
 # Needs root: cases are made on an overlay over the machine's root, and what is
 # collected is entered by chroot. Words choose parts of it: cases, agree, list,
-# copy; what the others last found stays.
+# copy, or versions, which measures nothing; what the others last found stays.
+# Under `chrt -r 5` a busy machine disturbs it less.
 set -eu
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
@@ -35,9 +36,9 @@ END
     chmod 755 "$peers/lddcollect"
 fi
 
-export RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static'
-cargo build --release --target "$triple" >&2
+RUSTFLAGS='-C target-feature=+crt-static -C relocation-model=static' cargo build --release --target "$triple" >&2
 # A copy, as the others were installed (see run.sh).
 install -D "$target/$triple/release/depcollect" "$target/$triple/release/installed/depcollect"
 date="$(. /etc/os-release && echo "$PRETTY_NAME"), $(ldd --version | sed -n '1s/.* /glibc /p'), $(date +%Y-%m-%d)"
-exec cargo bench -q --target "$triple" --bench peers -- "$target/$triple/release/installed/depcollect" "$peers" "$date." "$@"
+# What it starts is measured, not itself.
+exec cargo bench -q --profile dev --bench peers -- "$target/$triple/release/installed/depcollect" "$peers" "$date." "$@"

@@ -75,9 +75,8 @@ impl Results {
     }
 
     fn agreed(&self, tool: &Tool) -> String {
-        let right = self.field("agree", &[tool.id]).and_then(|right| right.parse::<f64>().ok());
-        let all = self.files().parse::<f64>().unwrap();
-        right.map_or(String::new(), |right| format!("{:.1} %", (right * 1000.0 / all).floor() / 10.0))
+        let right = self.field("agree", &[tool.id]);
+        right.map_or(String::new(), |right| format!("{right} of {}", self.files()))
     }
 
     fn files(&self) -> &str {
@@ -91,6 +90,12 @@ impl Results {
 
     fn silence(&self, tool: &Tool) -> String {
         if self.passes("missing", tool) { "an error" } else { "exit status 0" }.to_owned()
+    }
+
+    /// What the loader opens, and for depcollect what it brings by itself too.
+    fn copying(&self, tool: &Tool) -> String {
+        let times = self.ratio("copy", "gdb", tool.id);
+        if tool.from.0 == "here" { format!("1.00, and {times} with Python") } else { times }
     }
 
     fn summary(&self) -> String {
@@ -114,11 +119,11 @@ impl Results {
                 self.silence(tool),
                 self.harms(tool),
                 self.ratio("list", "gdb", tool.id),
-                self.ratio("copy", "gdb", tool.id),
+                self.copying(tool),
             ]
         };
         let rows = self.tools.iter().map(row);
-        format!("{}\n{}", self.date, table(&head, "---|---|--:|--:|---|---|--:|--:", rows))
+        format!("{}\n\n{}", self.date, table(&head, "---|---|--:|--:|---|---|--:|--:", rows))
     }
 
     fn page(&self) -> String {
@@ -161,11 +166,11 @@ impl Results {
     }
 
     fn copied(&self) -> String {
-        let row = |tool: &Tool| vec![tool.name.to_owned(), self.ratio("copy", "gdb", tool.id)];
+        let row = |tool: &Tool| vec![tool.name.to_owned(), self.copying(tool)];
         let rows = self.tools.iter().map(row);
         format!(
             "## Copying gdb\n\nTimes: as many as those of `depcollect --needs off`, which brings what the loader\n\
-             opens, as all others do. depcollect itself brings gdb's Python too.\n\n{}",
+             opens. By itself depcollect brings gdb's Python too, without which gdb does not start.\n\n{}",
             table(&["", "times"], "---|--:", rows)
         )
     }

@@ -14,10 +14,10 @@ pub fn listing(places: &Places) -> String {
     let mut rows = String::new();
     for name in PROGRAMS {
         let files = [format!("/usr/bin/{name}")];
-        rows += &raced(name, 41, |tool| tool.list, &files, places);
+        rows += &raced(name, 21, |tool| tool.list, &files, places);
     }
     let all = elf_files("/usr");
-    rows += &raced("/usr", 3, |tool| tool.every, &all, places);
+    rows += &raced("/usr", 1, |tool| tool.every, &all, places);
     rows
 }
 
@@ -28,19 +28,27 @@ fn raced(
     files: &[String],
     places: &Places,
 ) -> String {
-    let tools = tools();
-    let able: Vec<&Tool> = tools.iter().filter(|tool| line(tool).is_some()).collect();
-    let rival = |tool: &&Tool| {
-        let words = line(tool).unwrap_or_default().split_whitespace();
+    let rival = |tool: &Tool| {
+        let words = line(tool)?.split_whitespace();
         let words: Vec<String> = words.flat_map(|word| meant(word, files, places)).collect();
-        Rival::once(tool.id, &words.iter().map(String::as_str).collect::<Vec<_>>())
+        Some(Rival::once(tool.id, &words.iter().map(String::as_str).collect::<Vec<_>>()))
     };
-    let rivals: Vec<Rival> = able.iter().map(rival).collect();
-    let times = race(&rivals, rounds);
-    let ratio = |(who, rival): (usize, &Rival)| {
-        row(&[what, &rival.name, &format!("{:.2}", times.ratio(who, 0)), &format!("{:.2}", times.of(who))])
-    };
-    rivals.iter().enumerate().map(ratio).collect()
+    let rivals: Vec<Rival> = tools().iter().filter_map(rival).collect();
+    against_the_first(what, rivals, rounds)
+}
+
+/// Each alone with the first one: after a large program the processor has
+/// forgotten more of one rival than of another.
+fn against_the_first(what: &str, rivals: Vec<Rival>, rounds: usize) -> String {
+    let mut rivals = rivals.into_iter();
+    let mut pair = [rivals.next().unwrap(), Rival::once("", &[])];
+    let mut rows = row(&[what, &pair[0].name, "1.00"]);
+    for rival in rivals {
+        pair[1] = rival;
+        let ratio = race(&pair, rounds).ratio(1, 0);
+        rows += &row(&[what, &pair[1].name, &format!("{ratio:.2}")]);
+    }
+    rows
 }
 
 fn meant(word: &str, files: &[String], places: &Places) -> Vec<String> {
@@ -63,12 +71,9 @@ pub fn copying(places: &Places) -> String {
     let each = tools.iter().map(|tool| Copy { id: tool.id, tool, options: "" });
     let copies: Vec<Copy<'_>> = std::iter::once(alone).chain(each).collect();
     let rivals: Vec<Rival> = copies.iter().map(|copy| copy.rival(&dir, places)).collect();
-    let times = race(&rivals, 5);
+    let rows = against_the_first("gdb", rivals, 5);
     std::fs::remove_dir_all(&dir).unwrap();
-    let ratio = |(who, rival): (usize, &Rival)| {
-        row(&["gdb", &rival.name, &format!("{:.2}", times.ratio(who, 0)), &format!("{:.1}", times.of(who))])
-    };
-    rivals.iter().enumerate().map(ratio).collect()
+    rows
 }
 
 struct Copy<'a> {

@@ -2,6 +2,7 @@
 //! The others are run by `benches/peers.sh` alone.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -71,4 +72,41 @@ fn passed(case: &Case, tool: &Tool, places: &Places) -> Result<(), String> {
     let machine = case.made(places)?;
     case.named(&machine, places)?;
     case.verdict(&machine, tool, places)
+}
+
+/// The fields of each row of the table whose first one has this title.
+fn table(page: &str, title: &str) -> Vec<Vec<String>> {
+    let fields =
+        |line: &str| line.trim_matches('|').split(" | ").map(|field| field.trim().to_owned()).collect();
+    let head = page.lines().skip_while(|line| !line.starts_with(title));
+    head.skip(2).take_while(|line| line.starts_with('|')).map(fields).collect()
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("a page of ours")
+}
+
+#[test]
+fn the_pages_show_every_case_and_every_tool() {
+    let (cases, tools) = (cases(), tools());
+    let matrix = table(&page("docs/compare.md"), "| case | what it is about |");
+    let shown: Vec<&str> = matrix.iter().map(|row| row[0].trim_matches('`')).collect();
+    assert_eq!(
+        shown,
+        cases.iter().map(|case| case.id).collect::<Vec<_>>(),
+        "benches/peers.sh writes it anew"
+    );
+    let summary = table(&page("README.md"), "|  | version | cases passed");
+    let shown: Vec<&str> = summary.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(shown, tools.iter().map(|tool| tool.name).collect::<Vec<_>>());
+    for (row, case) in matrix.iter().zip(&cases) {
+        assert_eq!(row.len(), 2 + tools.len(), "{}", case.id);
+        assert!(row[2..].iter().all(|cell| cell == "pass" || cell == "FAIL"), "{row:?}");
+    }
+    for (n, (row, tool)) in summary.iter().zip(&tools).enumerate() {
+        let passed = matrix.iter().filter(|row| row[2 + n] == "pass").count();
+        assert_eq!(row[2], passed.to_string(), "{}", tool.id);
+        assert!(!row[1].is_empty(), "{} has no version", tool.id);
+    }
+    assert_eq!(summary[0][2], cases.len().to_string(), "depcollect passes all");
 }
