@@ -485,7 +485,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     /// The version is read only where it matters.
     fn refusal(&self, facts: &Facts) -> Option<&'static str> {
         let version = || self.runtime.about(self.session.root).version;
-        let version = if facts.is_pie_flagged() { version() } else { Version(2, 36) };
+        let version = if facts.is_pie_flagged() || facts.odd.is_some() { version() } else { Version(2, 36) };
         glibc::refusal(facts, version)
     }
 

@@ -27,6 +27,7 @@ mod runtime;
 pub mod scout;
 mod search;
 mod session;
+mod soundness;
 mod start;
 pub mod symbols;
 mod symtab;
@@ -37,6 +38,7 @@ pub use findings::{glibc_words, musl_words};
 pub use hints::Elsewhere;
 pub use runtime::Runtime;
 pub use session::{Opener, ProgramOrigin, Seen, Session, Settings};
+pub use soundness::not_executable;
 pub use start::{NotAProgram, Program, close, open_program};
 
 /// A file that was opened and looked at, once for all its names.

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use super::runtime::NoRuntime;
 use super::search::Budget;
 use super::session::Seen;
+use super::soundness::{self, is_for_exec};
 use super::{
     Closure, Death, Edge, Found, How, LDSO, Miss, Object, Outcome, PROGRAM, Role, Runtime, Session, Slot,
     Want,
 };
 use super::{findings, glibc, musl};
-use crate::elf::{Class, ET_DYN, ET_EXEC, Facts, Kind, Unfit};
+use crate::elf::{Class, ET_DYN, Facts, Kind, Unfit};
 use crate::finding::{Finding, Severity};
-use crate::loader::{Family, Launch, Target, machine};
+use crate::loader::{Family, Launch, Target, glibc as rules, machine};
 
 /// A file that somebody named as a program or library to look at.
 #[derive(Debug, Clone)]
@@ -49,7 +50,8 @@ pub fn open_program(session: &mut Session<'_>, path: &[u8]) -> Result<Program, N
 
 /// What one start of a program loads; nothing, if this process could not look.
 pub fn close(session: &mut Session<'_>, program: &Program) -> Closure {
-    let closure = close_as_seen(session, program);
+    let mut closure = close_as_seen(session, program);
+    soundness::check(&mut closure, session.settings.launch);
     match session.root.trouble() {
         None => closure,
         Some(cause) => {
@@ -93,13 +95,6 @@ fn close_as_seen(session: &mut Session<'_>, program: &Program) -> Closure {
     closure
 }
 
-/// A library may be loaded whatever its `PT_INTERP` holds.
-fn is_for_exec(facts: &Facts) -> bool {
-    facts.header.e_type == ET_EXEC
-        || facts.is_pie_flagged()
-        || (facts.has_debug_tag && facts.soname.is_none())
-}
-
 fn suits(runtime: &Rc<Runtime>, facts: &Facts) -> Result<Rc<Runtime>, (Vec<u8>, NoRuntime)> {
     let target = Target::of(&facts.header, facts.class, facts.order);
     let own = &runtime.target;
@@ -135,11 +130,18 @@ pub(super) fn close_apart(
     closure
 }
 
-/// What glibc, started as `ld.so FILE`, says of a file that holds nothing to
-/// load, as the files of debuggers do (elf/dl-load.c, `_dl_map_object_from_fd`).
+/// What glibc, started as `ld.so FILE`, says of a file that it cannot map, or that
+/// holds nothing to load, as the files of debuggers do (elf/dl-load.c,
+/// `_dl_map_object_from_fd`). A library is mapped by nobody else.
 fn unmappable(session: &Session<'_>, runtime: &Runtime, facts: &Facts) -> Option<&'static str> {
-    if (session.settings.launch, runtime.family) != (Launch::LdSo, Family::Glibc) {
+    if runtime.family != Family::Glibc {
         return None;
+    }
+    if session.settings.launch == Launch::Exec {
+        return rules::flaw(facts).filter(|_| !is_for_exec(facts));
+    }
+    if let Some(words) = rules::flaw(facts) {
+        return Some(words);
     }
     if !facts.has_load {
         return Some("object file has no loadable segments");

@@ -57,6 +57,9 @@ struct Check<'c> {
 impl Check<'_> {
     fn object(&self, session: &mut Session<'_>, id: ObjectId, findings: &mut Vec<Finding>) {
         let closure = self.closure;
+        if closure.object(id).found.facts().has_bad_needs {
+            findings.push(damaged(closure, id));
+        }
         for (file, needs) in &self.files[id.0 as usize].versions {
             match self.providers.get(*file) {
                 Some(FAKED) => {}
@@ -93,6 +96,16 @@ impl Check<'_> {
         let unmet = unmet(facts(id), needs.clone(), facts(provider));
         session.version_pairs.insert(key, Rc::clone(&unmet));
         unmet
+    }
+}
+
+fn damaged(closure: &Closure, id: ObjectId) -> Finding {
+    Finding {
+        severity: Severity::Error,
+        code: "version-table",
+        subject: closure.object(id).path.to_vec(),
+        message: b"its table of needed versions (DT_VERNEED) is damaged".to_vec(),
+        hint: None,
     }
 }
 

@@ -9,12 +9,14 @@ use object::endian::Endianness;
 use object::read::elf::Dyn;
 
 use super::layout::{self, Place, Segment, SegmentKind};
-use super::window::{Read, Stop, Windows};
-use super::{AskKind, Class, DynamicInfo};
+use super::window::{Read, Stop, Windows, damaged};
+use super::{AskKind, Class, DynamicInfo, Odd};
 use crate::bytes::ReadAt;
 
+const RELA: u64 = elf::DT_RELA.0 as u64;
+const REL: u64 = elf::DT_REL.0 as u64;
 const MAX_ENTRIES: u64 = 1 << 16;
-const BAD: Stop = Stop::Bad("the dynamic section");
+const BAD: Stop = damaged!("the dynamic section");
 
 /// The values of the tags, as they stand.
 #[derive(Default)]
@@ -42,7 +44,9 @@ pub(super) struct Tags {
     rela: Table,
     rel: Table,
     jmprel: Table,
-    pltrel: u64,
+    pltrel: Option<u64>,
+    relr: Option<u64>,
+    relrent: Option<u64>,
     relacount: u64,
     mips_symtabno: Option<u64>,
     mips_gotsym: Option<u64>,
@@ -52,6 +56,7 @@ pub(super) struct Tags {
 struct Table {
     addr: Option<u64>,
     size: u64,
+    entry: Option<u64>,
 }
 
 /// Where the dynamic section is. A loader finds it at the address; what has no
@@ -148,12 +153,16 @@ impl Tags {
             elf::DT_VERSYM => self.versym = Some(value),
             elf::DT_RELA => self.rela.addr = Some(value),
             elf::DT_RELASZ => self.rela.size = value,
+            elf::DT_RELAENT => self.rela.entry = Some(value),
             elf::DT_RELACOUNT => self.relacount = value,
             elf::DT_REL => self.rel.addr = Some(value),
             elf::DT_RELSZ => self.rel.size = value,
+            elf::DT_RELENT => self.rel.entry = Some(value),
+            elf::DT_RELR => self.relr = Some(value),
+            elf::DT_RELRENT => self.relrent = Some(value),
             elf::DT_JMPREL => self.jmprel.addr = Some(value),
             elf::DT_PLTRELSZ => self.jmprel.size = value,
-            elf::DT_PLTREL => self.pltrel = value,
+            elf::DT_PLTREL => self.pltrel = Some(value),
             _ => {}
         }
     }
@@ -165,6 +174,28 @@ impl Tags {
             elf::DT_MIPS_GOTSYM => self.mips_gotsym = Some(value),
             elf::DT_MIPS_RLD_MAP | elf::DT_MIPS_RLD_MAP_REL => self.debug = true,
             _ => {}
+        }
+    }
+
+    pub(super) fn has_versym(&self) -> bool {
+        self.versym.is_some()
+    }
+
+    /// After glibc's `elf_get_dynamic_info`, in its order.
+    pub(super) fn odd(&self, class: Class, machine: u16) -> Option<Odd> {
+        let word = if class == Class::Elf64 { 8 } else { 4 };
+        let is_plain = class == Class::Elf64 && Machine(machine) != elf::EM_MIPS;
+        let lacks = |table: &Table| table.addr.is_some() && table.entry.is_none();
+        let is_one = |kind: u64| kind == RELA || kind == REL && !is_plain;
+        match () {
+            () if self.pltrel.is_some_and(|kind| !is_one(kind)) => Some(Odd::Pltrel),
+            () if lacks(&self.rela) || !is_plain && lacks(&self.rel) => Some(Odd::NoEntry),
+            () if self.rela.addr.is_some() && self.rela.entry != Some(3 * word) => Some(Odd::Relaent),
+            () if !is_plain && self.rel.addr.is_some() && self.rel.entry != Some(2 * word) => {
+                Some(Odd::Relent)
+            }
+            () if self.relr.is_some() && self.relrent != Some(word) => Some(Odd::Relrent),
+            () => None,
         }
     }
 
@@ -183,7 +214,7 @@ impl Tags {
             relacount: self.relacount,
             rel: table(&self.rel),
             jmprel: table(&self.jmprel),
-            jmprel_is_rela: self.pltrel == elf::DT_RELA.0 as u64,
+            jmprel_is_rela: self.pltrel == Some(RELA),
             mips_symtabno: self.mips_symtabno,
             mips_gotsym: self.mips_gotsym,
         }

@@ -5,12 +5,13 @@ use object::endian::Endianness;
 use object::pod;
 use object::read::elf::{FileHeader, ProgramHeader};
 
-use super::window::{Read, Stop, Windows};
-use super::{Class, Header, Order, Unfit};
+use super::window::{Read, Stop, Windows, damaged};
+use super::{CUT_IN_HEADERS, Class, Header, Order, Unfit};
 use crate::bytes::ReadAt;
 
 /// The kernel stops at 64 KiB of them, glibc at 65,535.
 const MAX_SEGMENTS: u16 = 4096;
+const NO_HEADERS: Stop = Stop::Bad(CUT_IN_HEADERS);
 
 /// One program header, of the types that somebody asks for.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +20,7 @@ pub(super) struct Segment {
     pub(super) offset: u64,
     pub(super) vaddr: u64,
     pub(super) filesz: u64,
+    pub(super) memsz: u64,
     pub(super) align: u64,
     pub(super) executable: bool,
 }
@@ -129,19 +131,19 @@ fn table<H: FileHeader<Endian = Endianness>, R: ReadAt>(
         return Ok(Vec::new());
     }
     if usize::from(start.header.phentsize) != size {
-        return Err(Stop::Bad("the size of a program header"));
+        return Err(damaged!("the size of a program header"));
     }
     if count > MAX_SEGMENTS {
-        return Err(Stop::Bad("the number of program headers"));
+        return Err(damaged!("the number of program headers"));
     }
     let mut found = Vec::with_capacity(usize::from(count).min(16));
     let mut left = u64::from(count);
     let mut at = Some(start.phoff);
     while left > 0 {
-        let from = at.ok_or(Stop::Bad("the program headers"))?;
+        let from = at.ok_or(NO_HEADERS)?;
         let some = windows.some::<H::ProgramHeader>(from, left)?;
         if some.is_empty() {
-            return Err(Stop::Bad("the program headers"));
+            return Err(NO_HEADERS);
         }
         found.extend(some.iter().filter_map(|raw| segment(raw, start.order.endianness())));
         left -= some.len() as u64;
@@ -164,6 +166,7 @@ fn segment<P: ProgramHeader<Endian = Endianness>>(raw: &P, end: Endianness) -> O
         offset: raw.p_offset(end).into(),
         vaddr: raw.p_vaddr(end).into(),
         filesz: raw.p_filesz(end).into(),
+        memsz: raw.p_memsz(end).into(),
         align: raw.p_align(end).into(),
         executable: raw.p_flags(end).0 & elf::PF_X.0 != 0,
     })

@@ -123,6 +123,9 @@ pub struct Facts {
     pub has_load: bool,
     /// There is a `PT_DYNAMIC` that holds something.
     pub has_dynamic: bool,
+    pub mapping: Mapping,
+    /// A tag with a value that glibc asserts away.
+    pub odd: Option<Odd>,
     pub soname: Option<Span>,
     /// The last one counts, as for every single-valued tag.
     pub rpath: Option<Span>,
@@ -142,6 +145,9 @@ pub struct Facts {
     /// What is wrong with a version table, which is empty then. glibc notices
     /// after everything is loaded, musl never.
     pub version_fault: Option<&'static str>,
+    /// It is that of `DT_VERNEED`, or no symbol says which of its versions it needs:
+    /// glibc does not survive that.
+    pub has_bad_needs: bool,
     pub abi_tag: Option<AbiTag>,
     /// `GNU_PROPERTY_X86_ISA_1_NEEDED`, as a bit mask.
     pub isa_needed: Option<u32>,
@@ -153,6 +159,17 @@ pub struct Facts {
     pub dynamic: DynamicInfo,
     /// All strings above, in one allocation.
     pub text: Vec<u8>,
+}
+
+/// A tag of the dynamic section that says of relocations what is not so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Odd {
+    /// The size of an entry is not said.
+    NoEntry,
+    Pltrel,
+    Relaent,
+    Relent,
+    Relrent,
 }
 
 /// What a file is to somebody who reads a list.
@@ -185,9 +202,12 @@ pub enum Unfit {
     /// `EI_CLASS` or `EI_DATA` has no meaning.
     BadIdent(Header),
     /// Program headers, dynamic section or a string lie outside the file or are
-    /// of an impossible size. `what` names the part.
+    /// of an impossible size. `what` says so, and names the part.
     Damaged { header: Header, what: &'static str },
 }
+
+/// [`Unfit::Damaged`] of a file that ends before its program headers do.
+pub const CUT_IN_HEADERS: &str = "it is damaged or cut short: the program headers";
 
 #[cfg(test)]
 #[path = "../../tests/it/handmade.rs"]
@@ -198,6 +218,7 @@ mod tests;
 mod dynamic;
 mod hash;
 mod layout;
+mod mapping;
 mod notes;
 mod read;
 mod relocs;
@@ -206,6 +227,8 @@ mod tables;
 mod versions;
 mod window;
 
+pub(crate) use mapping::PAGE;
+pub use mapping::{Flaw, Mapping};
 pub use symbols::{Binding, Export, Import, SymbolKind, SymbolNames, Symbols, defines, imported, symbols};
 
 /// Reads the facts of a file: a few windows of it, whatever its size.

@@ -8,8 +8,8 @@ use object::endian::Endianness;
 
 use super::dynamic::{self, Section, Tags};
 use super::layout::{self, Place, Segment, SegmentKind, Start};
-use super::window::{Read, Stop, Windows, split};
-use super::{Ask, Facts, Load, Span, Unfit, notes, versions};
+use super::window::{Read, Stop, Windows, damaged, split};
+use super::{Ask, Facts, Load, Span, Unfit, mapping, notes, versions};
 use crate::bytes::ReadAt;
 
 /// Of one window. Four of them hold what is asked of nearly every file.
@@ -63,6 +63,7 @@ impl<'w, 'a, R: ReadAt> Reader<'w, 'a, R> {
     fn facts(&mut self, start: &Start) -> Read<Facts> {
         let mut facts = Facts::nothing(start);
         facts.has_load = self.segments.iter().any(|s| s.kind == SegmentKind::Load);
+        facts.mapping = mapping::of(&self.segments, start.class);
         self.interp(&mut facts)?;
         notes::read(self, &mut facts)?;
         if let Some(place) = dynamic::find(&self.segments) {
@@ -101,6 +102,7 @@ impl<'w, 'a, R: ReadAt> Reader<'w, 'a, R> {
         facts.has_debug_tag = tags.debug;
         facts.has_verdef = tags.verdef.is_some();
         facts.dynamic = tags.info(&self.segments);
+        facts.odd = tags.odd(facts.class, facts.header.machine);
         self.names(facts, &tags)?;
         versions::read(self, facts, &tags)
     }
@@ -129,8 +131,8 @@ impl<'w, 'a, R: ReadAt> Reader<'w, 'a, R> {
     /// A string of the table. The loaders do not look at `DT_STRSZ`: what is
     /// mapped beyond it serves as well.
     pub(super) fn name(&mut self, strings: Option<Place>, at: u64) -> Read<Span> {
-        let strings = strings.ok_or(Stop::Bad("the string table"))?;
-        let place = strings.skip(at, 1).ok_or(Stop::Bad("a string of the dynamic section"))?;
+        let strings = strings.ok_or(damaged!("the string table"))?;
+        let place = strings.skip(at, 1).ok_or(damaged!("a string of the dynamic section"))?;
         self.string(place)
     }
 
@@ -185,7 +187,7 @@ fn string_into<R: ReadAt>(text: &mut Vec<u8>, windows: &mut Windows<'_, R>, plac
         left -= bytes.len();
     }
     text.truncate(start);
-    Err(Stop::Bad("a string of the dynamic section"))
+    Err(damaged!("a string of the dynamic section"))
 }
 
 fn span(start: usize, end: usize) -> Span {
@@ -204,6 +206,8 @@ impl Facts {
             bad_interp: false,
             has_load: false,
             has_dynamic: false,
+            mapping: Default::default(),
+            odd: None,
             soname: None,
             rpath: None,
             runpath: None,
@@ -217,6 +221,7 @@ impl Facts {
             version_needs: Vec::new(),
             version_defs: Vec::new(),
             version_fault: None,
+            has_bad_needs: false,
             abi_tag: None,
             isa_needed: None,
             build_id: None,

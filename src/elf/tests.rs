@@ -20,7 +20,9 @@ fn unfit(bytes: &[u8]) -> Unfit {
 
 fn damage(bytes: &[u8]) -> &'static str {
     match unfit(bytes) {
-        Unfit::Damaged { what, .. } => what,
+        Unfit::Damaged { what, .. } => {
+            what.strip_prefix("it is damaged or cut short: ").expect("one wording")
+        }
         other @ (Unfit::TooShort { .. } | Unfit::NotElf { .. } | Unfit::BadIdent(_)) => panic!("{other:?}"),
     }
 }

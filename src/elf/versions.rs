@@ -26,11 +26,14 @@ pub(super) fn read<R: ReadAt>(reader: &mut Reader<'_, '_, R>, facts: &mut Facts,
     let strings = tags.strtab.and_then(|addr| layout::place(&reader.segments, addr));
     // Linkers put it before the other one: so one window often serves both.
     if let Some(addr) = tags.verdef {
-        facts.version_defs = or_none(reader, facts, addr, |reader, table| defs(reader, table, strings))?;
+        facts.version_defs =
+            or_none(reader, facts, (tags, addr), |reader, table| defs(reader, table, strings))?;
     }
     if let Some(addr) = tags.verneed {
-        facts.version_needs = or_none(reader, facts, addr, |reader, table| needs(reader, table, strings))?;
+        facts.version_needs =
+            or_none(reader, facts, (tags, addr), |reader, table| needs(reader, table, strings))?;
     }
+    facts.has_bad_needs |= !facts.version_needs.is_empty() && !tags.has_versym();
     Ok(())
 }
 
@@ -38,7 +41,7 @@ pub(super) fn read<R: ReadAt>(reader: &mut Reader<'_, '_, R>, facts: &mut Facts,
 fn or_none<R: ReadAt, T>(
     reader: &mut Reader<'_, '_, R>,
     facts: &mut Facts,
-    addr: u64,
+    (tags, addr): (&Tags, u64),
     table: impl FnOnce(&mut Reader<'_, '_, R>, Place) -> Read<Vec<T>>,
 ) -> Read<Vec<T>> {
     let mark = reader.text.len();
@@ -48,6 +51,7 @@ fn or_none<R: ReadAt, T>(
         Err(what) => {
             reader.text.truncate(mark);
             facts.version_fault = Some(what);
+            facts.has_bad_needs = tags.verneed == Some(addr);
             Ok(Vec::new())
         }
     }

@@ -31,6 +31,14 @@ impl From<io::Error> for Stop {
 
 pub(super) type Read<T> = Result<T, Stop>;
 
+/// A [`Stop::Bad`]: one wording for all parts of a file, whoever tells it.
+macro_rules! damaged {
+    ($part:literal) => {
+        crate::elf::window::Stop::Bad(concat!("it is damaged or cut short: ", $part))
+    };
+}
+pub(super) use damaged;
+
 /// Separates what is wrong with the file from a read that failed.
 pub(super) fn split<T>(read: Read<T>) -> io::Result<Result<T, &'static str>> {
     match read {

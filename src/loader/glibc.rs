@@ -9,7 +9,7 @@ use super::{
     About, Candidate, Dir, Obstacle, PathTag, Request, Rule, Sight, Step, Target, Verdict, Version, WAITS,
     World, machine, obstacle_of_errno,
 };
-use crate::elf::{Class, ET_DYN, ET_EXEC, Facts, Header, Order, Unfit};
+use crate::elf::{CUT_IN_HEADERS, Class, ET_DYN, ET_EXEC, Facts, Flaw, Header, Odd, Order, Unfit};
 
 /// The whole search for a name. RPATH goes before `LD_LIBRARY_PATH`, RUNPATH
 /// behind it, and a requester with a RUNPATH has no RPATH, neither its own nor
@@ -158,7 +158,7 @@ fn judge_unfit(unfit: &Unfit, target: &Target, about: &mut dyn FnMut() -> Arc<Ab
         }
         Unfit::Damaged { header, what } => {
             // Cut off in its program headers: a read that falls short.
-            let words = if *what == "the program headers" { "cannot read file data" } else { what };
+            let words = if *what == CUT_IN_HEADERS { "cannot read file data" } else { what };
             verify(header, target, about).unwrap_or(Obstacle::BadHeader(words))
         }
     }
@@ -232,15 +232,49 @@ fn abi_tag(facts: &Facts, about: &mut dyn FnMut() -> Arc<About>) -> Option<Obsta
 /// inode: an object that is loaded already is never refused for these.
 /// The words name the requested name rather than the path.
 pub fn refusal(facts: &Facts, version: Version) -> Option<&'static str> {
+    let flaw = flaw(facts);
+    if facts.mapping.loader == Some(Flaw::Misaligned) {
+        return flaw;
+    }
     if facts.header.e_type == ET_EXEC {
         return Some("cannot dynamically load executable");
     }
     if !facts.has_load {
         return Some("object file has no loadable segments");
     }
+    if flaw.is_some() {
+        return flaw;
+    }
     if !facts.has_dynamic {
         return Some("object file has no dynamic section");
     }
+    if let Some(words) = inconsistency(facts, version) {
+        return Some(words);
+    }
     (facts.is_pie_flagged() && version >= Version(2, 30))
         .then_some("cannot dynamically load position-independent executable")
+}
+
+/// What is wrong with what it asks to be mapped.
+pub fn flaw(facts: &Facts) -> Option<&'static str> {
+    match facts.mapping.loader? {
+        Flaw::Misaligned => Some("ELF load command address/offset not page-aligned"),
+        Flaw::TooLarge | Flaw::Outside | Flaw::Shrinks => Some("failed to map segment from shared object"),
+        Flaw::ZerosOutside => Some("cannot map zero-fill pages"),
+    }
+}
+
+/// What kills ld.so when it first looks into a dynamic section, also the program's.
+pub fn inconsistency(facts: &Facts, version: Version) -> Option<&'static str> {
+    if facts.mapping.is_dynamic_outside {
+        return Some("its dynamic section is in no segment: Segmentation fault");
+    }
+    match facts.odd? {
+        Odd::NoEntry => Some("its relocations have no size (DT_RELAENT): Segmentation fault"),
+        Odd::Pltrel => Some("Assertion `info[DT_PLTREL]->d_un.d_val == DT_RELA' failed!"),
+        Odd::Relaent => Some("Assertion `info[DT_RELAENT]->d_un.d_val == sizeof (ElfW(Rela))' failed!"),
+        Odd::Relent => Some("Assertion `info[DT_RELENT]->d_un.d_val == sizeof (ElfW(Rel))' failed!"),
+        Odd::Relrent if version < Version(2, 36) => None,
+        Odd::Relrent => Some("Assertion `info[DT_RELRENT]->d_un.d_val == sizeof (ElfW(Relr))' failed!"),
+    }
 }

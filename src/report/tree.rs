@@ -135,7 +135,7 @@ impl Tree<'_> {
         }
         let why = match how {
             How::Opened(rule) | How::SameFile(rule) => rule_words(self.closure, edge.from, rule),
-            How::Builtin if edge.want == Want::Interp => "interpreter".into(),
+            How::Builtin if edge.want == Want::Interp => self.who_starts().into(),
             How::Builtin => "the loader itself".into(),
             How::AlreadyLoaded => format!("loaded as {}", display_name(object)),
         };
@@ -144,6 +144,12 @@ impl Tree<'_> {
             out.push_str(&self.style.dim(&format!(" {}", size(object.found.file.stat.len))));
         }
         out.push('\n');
+    }
+
+    /// What the kernel does not start is a loader that we have chosen.
+    fn who_starts(&self) -> &'static str {
+        let program = self.closure.objects[0].found.facts();
+        if program.interp.is_some() { "interpreter" } else { "the loader of its machine" }
     }
 
     fn title(&self, out: &mut String, edge: &Edge, words: &str, is_flat: bool) {

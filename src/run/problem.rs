@@ -110,7 +110,7 @@ fn of_unfit(path: &[u8], unfit: &Unfit, place: &Where<'_>) -> Problem {
         }
         Unfit::NotElf { .. } => return of_stranger(path, &head(), "it is no ELF file".into()),
         Unfit::BadIdent(_) => "its ELF header has a class or byte order of no meaning".into(),
-        Unfit::Damaged { what, .. } => format!("it is damaged or cut short: {what}"),
+        Unfit::Damaged { what, .. } => (*what).into(),
     };
     Problem::new(path, COMMAND, cause)
 }

@@ -21,6 +21,7 @@ mod collect_json;
 mod collect_onto;
 mod collect_same;
 mod containers;
+mod cutshort;
 mod damaged;
 mod data;
 mod data_real;

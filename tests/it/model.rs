@@ -64,7 +64,6 @@ fn answer_with(world: &World, root: &dyn Root, files: &Files, before: &dyn Fn(&P
     let mut session = Session::new(root, files, &settings);
     let path = world.program.clone();
     match open_program(&mut session, &path) {
-        Ok(program) if cannot_exec(world, program.found.file.stat.mode) => kernel("Permission denied"),
         Ok(program) => {
             before(&program);
             let mut closure = close(&mut session, &program);
@@ -73,10 +72,6 @@ fn answer_with(world: &World, root: &dyn Root, files: &Files, before: &dyn Fn(&P
         }
         Err(no) => refused(world, &no),
     }
-}
-
-fn cannot_exec(world: &World, mode: u32) -> bool {
-    matches!(world.launch, Launch::Exec | Launch::Run) && mode & 0o111 == 0
 }
 
 fn refused(world: &World, no: &NotAProgram) -> Answer {
@@ -157,7 +152,7 @@ fn cpu(mask: Option<Vec<u8>>, prepend: Option<Vec<u8>>) -> Option<Cpu> {
 /// A closure in the words of the loader.
 pub fn answer(world: &World, closure: &Closure) -> Answer {
     let mut answer = Answer::default();
-    if let Some(refused) = refused_interp(world, closure) {
+    if let Some(refused) = refused_program(closure).or_else(|| refused_interp(world, closure)) {
         return refused;
     }
     if closure.family == Some(Family::Musl) {
@@ -166,6 +161,21 @@ pub fn answer(world: &World, closure: &Closure) -> Answer {
         glibc(world, closure, &mut answer);
     }
     answer
+}
+
+/// What the kernel does about the program itself, and about any page that is not there.
+fn refused_program(closure: &Closure) -> Option<Answer> {
+    let of_error = |f: &&Finding| f.severity == Severity::Error;
+    closure.findings.iter().filter(of_error).find_map(|finding| match finding.code {
+        "not-executable" => Some(kernel("Permission denied")),
+        "cut-short" => Some(Answer { status: -7, ..Answer::default() }),
+        "no-interpreter" => Some(Answer { status: -11, ..Answer::default() }),
+        "dies" if finding.message.starts_with(b"the kernel kills") => {
+            Some(Answer { status: -11, ..Answer::default() })
+        }
+        "dies" if finding.subject == closure.program => inconsistency("./", &text(&finding.message)),
+        _ => None,
+    })
 }
 
 /// The kernel's error for an interpreter that it cannot use.
@@ -198,6 +208,21 @@ fn refused_interp(world: &World, closure: &Closure) -> Option<Answer> {
         () => "Accessing a corrupted shared library",
     })))
 }
+
+/// ld.so asserts away what a dynamic section says; it was compiled twice.
+fn inconsistency(place: &str, words: &str) -> Option<Answer> {
+    let line = match words.split_once("Assertion `info[")?.1.split_once(']')?.0 {
+        "DT_PLTREL" => 115,
+        "DT_RELAENT" => 123,
+        _ => 130,
+    };
+    let assertion = &words[words.find("Assertion")?..];
+    let fatal = format!("{place}get-dynamic-info.h: {line}: elf_get_dynamic_info: {assertion}");
+    Some(Answer { fatal: Some(fatal), status: 127, ..Answer::default() })
+}
+
+/// Of ours, and the signal that stands for them.
+const SIGNALS: [(&str, i32); 2] = [("it is damaged or cut short", 7), ("Segmentation fault", 11)];
 
 fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
     for edge in &closure.edges {
@@ -237,6 +262,17 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         }
     }
     answer.fatal = filter_assertion(world, closure).or(answer.fatal.take());
+    // It has no words for what it does not survive.
+    if let Some(words) = &answer.fatal
+        && let Some((_, signal)) = SIGNALS.iter().find(|(part, _)| words.contains(part))
+    {
+        *answer = Answer { status: -signal, ..Answer::default() };
+        return;
+    }
+    if let Some(killed) = answer.fatal.as_deref().and_then(|words| inconsistency("", words)) {
+        *answer = killed;
+        return;
+    }
     if answer.fatal.is_some() {
         answer.status = 127;
         return;

@@ -51,6 +51,8 @@ pub struct Elf {
     pub strings: Vec<(u64, Vec<u8>)>,
     pub flags: u64,
     pub flags_1: u64,
+    /// More tags, with their values.
+    pub tags: Vec<(u64, u64)>,
     pub symbols: Symbols,
     /// Owner, type, contents, alignment.
     pub notes: Vec<Note>,
@@ -99,6 +101,7 @@ impl Default for Elf {
             strings: Vec::new(),
             flags: 0,
             flags_1: 0,
+            tags: Vec::new(),
             symbols: Symbols::default(),
             notes: Vec::new(),
             constants: Vec::new(),
@@ -297,6 +300,7 @@ impl Elf {
         if self.flags_1 != 0 {
             tags.push((DT_FLAGS_1, self.flags_1));
         }
+        tags.extend(&self.tags);
         tags.push((5, out.len() + shift));
         tags.push((10, strings.len() as u64));
         out.bytes.extend(&strings);

@@ -13,7 +13,7 @@
 //! | `ABINOTE os a b c`, `ISA n`, `BUILDID words`, `DLOPEN text`, `PACKAGE text` | notes |
 //! | `TEXT a b` | whole texts among the constants |
 //! | `GLIBC 2.41-1 Debian dir…` | what tells a loader's version and directories |
-//! | `NODYNAMIC`, `EMPTYDYNAMIC`, `NOLOAD`, `EXECSTACK`, `CUT n`, `PATCH offset byte…` | damage |
+//! | `NODYNAMIC`, `EMPTYDYNAMIC`, `NOLOAD`, `EXECSTACK`, `CUT n`, `TAG tag value…`, `PATCH offset byte…` | damage |
 
 use crate::synth::{self, Elf, Note, NoteDesc};
 use crate::world::unescape;
@@ -177,6 +177,10 @@ fn damage(elf: &mut Elf, key: &str, values: &[&str]) -> bool {
         "EMPTYDYNAMIC" => elf.empty_dynamic = true,
         "NOLOAD" => elf.no_load = true,
         "CUT" => elf.truncate = Some(number(values[0]) as usize),
+        "TAG" => {
+            let pairs = values.chunks(2).map(|pair| (number(pair[0]), number(pair[1])));
+            elf.tags.extend(pairs);
+        }
         "PATCH" => {
             let bytes = values[1..].iter().map(|v| number(v) as u8).collect();
             elf.patches.push((number(values[0]) as usize, bytes));

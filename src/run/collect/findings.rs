@@ -76,6 +76,8 @@ pub(super) fn judged(finding: &Finding, allow_missing: bool) -> Option<Finding> 
     match finding.code {
         // In the image it is found: that is what the cache is written for.
         "not-in-cache" => None,
+        // Said of what is named, a script too, when it is taken.
+        "not-executable" => None,
         MISSING if allow_missing => {
             Some(Finding { severity: finding.severity.min(Severity::Warning), ..finding.clone() })
         }

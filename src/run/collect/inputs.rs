@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::tree::{self, Piece, What};
 use super::{data, outside};
-use crate::closure::{Found, NotAProgram, Program, Seen, Session, open_program};
+use crate::closure::{Found, NotAProgram, Program, Seen, Session, not_executable, open_program};
 use crate::elf::Kind;
 use crate::finding::{Finding, Severity};
 use crate::job::{CollectTask, Job, Placed};
@@ -343,13 +343,7 @@ impl Gather<'_, '_> {
             | Reason::Way => false,
         };
         if is_started && found.file.stat.mode & EXECUTE == 0 {
-            self.inputs.findings.push(Finding {
-                severity: Severity::Error,
-                code: "not-executable",
-                subject: path.to_vec(),
-                message: b"cannot be executed: Permission denied".to_vec(),
-                hint: Some(b"`chmod +x` it in the builder".to_vec()),
-            });
+            self.inputs.findings.push(not_executable(path));
         }
     }
 
