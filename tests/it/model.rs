@@ -262,14 +262,7 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         }
     }
     answer.fatal = filter_assertion(world, closure).or(answer.fatal.take());
-    // It has no words for what it does not survive.
-    if let Some(words) = &answer.fatal
-        && let Some((_, signal)) = SIGNALS.iter().find(|(part, _)| words.contains(part))
-    {
-        *answer = Answer { status: -signal, ..Answer::default() };
-        return;
-    }
-    if let Some(killed) = answer.fatal.as_deref().and_then(|words| inconsistency("", words)) {
+    if let Some(killed) = answer.fatal.as_deref().and_then(killed) {
         *answer = killed;
         return;
     }
@@ -282,17 +275,7 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
         return;
     }
     if world.launch == Launch::Run {
-        answer.fatal = unresolved(closure).next().or(assertion(closure)).filter(|_| answer.status == 0);
-        if answer.fatal.is_some() {
-            answer.status = 127;
-        } else if answer.status == 0 {
-            answer.lines = closure
-                .loaded()
-                .skip_while(|id| id.0 != 0)
-                .skip(1)
-                .map(|id| String::from_utf8_lossy(&closure.object(id).path).into_owned())
-                .collect();
-        }
+        run(closure, answer);
         return;
     }
     if env(world, "LD_WARN").is_some_and(|value| !value.is_empty()) {
@@ -304,6 +287,28 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
     let mut text = String::new();
     report::ldd(&mut text, closure);
     answer.lines = text.lines().map(|line| line.trim_start_matches('\t').to_owned()).collect();
+}
+
+/// A start that nothing stands in the way of any more but symbols.
+fn run(closure: &Closure, answer: &mut Answer) {
+    answer.fatal = unresolved(closure).next().or(assertion(closure)).filter(|_| answer.status == 0);
+    if answer.fatal.is_some() {
+        answer.status = 127;
+    } else if answer.status == 0 {
+        answer.lines = closure
+            .loaded()
+            .skip_while(|id| id.0 != 0)
+            .skip(1)
+            .map(|id| String::from_utf8_lossy(&closure.object(id).path).into_owned())
+            .collect();
+    }
+}
+
+/// It has no words for what it does not survive.
+fn killed(words: &str) -> Option<Answer> {
+    let signal = SIGNALS.iter().find(|(part, _)| words.contains(part)).map(|(_, signal)| *signal);
+    let by_signal = signal.map(|signal| Answer { status: -signal, ..Answer::default() });
+    by_signal.or_else(|| inconsistency("", words))
 }
 
 /// A name that is missing ends a start: what was before it on the list counts.
