@@ -175,9 +175,33 @@ impl fmt::Debug for RealPath {
     }
 }
 
+/// A word as a shell takes it: in quotes where it has to be.
+pub fn shell_word(bytes: &[u8]) -> Vec<u8> {
+    let is_plain = |b: &u8| b.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(b) || !b.is_ascii();
+    if !bytes.is_empty() && bytes.iter().all(is_plain) {
+        return bytes.to_vec();
+    }
+    let parts: Vec<&[u8]> = bytes.split(|&b| b == b'\'').collect();
+    [b"'", &parts.join(&br"'\''"[..])[..], b"'"].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shell_takes_a_word_as_one() {
+        let rows: [(&[u8], &[u8]); 5] = [
+            (b"/opt/a-1.2_x86/lib", b"/opt/a-1.2_x86/lib"),
+            (b"/opt/My App", b"'/opt/My App'"),
+            (b"/opt/$x", b"'/opt/$x'"),
+            (b"it's", br"'it'\''s'"),
+            (b"", b"''"),
+        ];
+        for (bytes, expected) in rows {
+            assert_eq!(shell_word(bytes), expected);
+        }
+    }
 
     #[test]
     fn a_place_in_an_image_is_absolute_and_does_not_go_up() {

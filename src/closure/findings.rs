@@ -10,7 +10,7 @@ use super::session::Seen;
 use super::{Closure, Edge, How, Miss, Outcome, Program, Runtime, Session, Want, hints};
 use crate::elf::Class;
 use crate::finding::{Finding, Severity};
-use crate::loader::{Family, Obstacle, Rule};
+use crate::loader::{Family, Obstacle, Rule, WAITS};
 
 /// Adds the findings of every edge to those of the walk.
 pub(super) fn of_walk(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure: &mut Closure) {
@@ -78,9 +78,13 @@ fn missing(
         }
     };
     let words: &[u8] = match (edge.want, runtime.family) {
-        (Want::PreloadEnv | Want::PreloadFile, _) => {
+        (Want::PreloadEnv | Want::PreloadFile, Family::Musl) => {
+            b"cannot be preloaded: musl goes on without it, and says nothing"
+        }
+        (Want::PreloadEnv | Want::PreloadFile, Family::Glibc) => {
             b"cannot be preloaded (cannot open shared object file): ignored"
         }
+        (Want::Audit, _) => b"cannot be loaded as audit interface: cannot open shared object file; ignored",
         (_, Family::Glibc) => glibc_words(&edge.name, miss, runtime.target.class).as_bytes(),
         (_, Family::Musl) => musl_words(&edge.name, miss).as_bytes(),
     };
@@ -91,6 +95,26 @@ fn missing(
         message: [words, b" (", asker[0], asker[1], b")"].concat(),
         hint: hints::for_missing(session, runtime, closure, edge, miss),
     }
+}
+
+/// What ld.so says of an audit module: the first error in its namespace ends the
+/// module, and the program starts all the same.
+pub(super) fn of_audit(name: &[u8], apart: &mut Closure) -> Option<Finding> {
+    // Of what is opened at run time ld.so says only what ends it.
+    apart.findings.retain(|finding| !matches!(finding.code, "no-version-information" | "weak-version"));
+    let first = apart.findings.iter().find(|finding| finding.severity == Severity::Error)?.clone();
+    if first.code == "inconsistent" || first.message == WAITS.as_bytes() {
+        return Some(first);
+    }
+    apart.findings.iter_mut().for_each(|finding| finding.severity = finding.severity.min(Severity::Warning));
+    let words = b"cannot be loaded as audit interface: ";
+    Some(Finding {
+        severity: Severity::Warning,
+        code: "audit",
+        subject: name.to_vec(),
+        message: [words, &first.subject[..], b": ", &first.message, b"; ignored"].concat(),
+        hint: first.hint,
+    })
 }
 
 /// Who asked for what kills the process.
@@ -230,7 +254,8 @@ pub fn musl_words(name: &[u8], miss: &Miss) -> &'static str {
             | Obstacle::NoDirectory(_)
             | Obstacle::Errno(_)
             | Obstacle::Special(_)
-            | Obstacle::Forbidden,
+            | Obstacle::Forbidden
+            | Obstacle::Discarded,
         )
         | None => "No such file or directory",
     }

@@ -6,16 +6,17 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+mod audits;
 mod paths;
 
 use super::lists::Chains;
 use super::names::Naming;
 use super::search::{Answer, SearchKey};
-use super::session::ListNo;
+use super::session::{ChainNo, ListNo};
 use super::start::USUAL;
 use super::{
-    Closure, Death, Edge, How, LDSO, Object, ObjectId, Outcome, PROGRAM, Program, Role, Runtime, Session,
-    Slot, Want, versions,
+    Closure, Death, Edge, How, LDSO, Object, ObjectId, Outcome, PROGRAM, Role, Runtime, Session, Slot, Want,
+    versions,
 };
 use crate::elf::{AskKind, Facts};
 use crate::finding::{Finding, Severity};
@@ -33,15 +34,31 @@ const MOST_RELOADS: u32 = 4000;
 pub(super) fn walk(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure: &mut Closure) {
     let mut walk = Walk::new(session, runtime, closure);
     walk.start();
-    if !walk.closure.is_apart {
-        walk.audits();
-        walk.preloads();
-    }
-    walk.breadth_first();
-    walk.assert_program_first();
-    walk.place_ldso();
-    let naming = walk.end();
-    versions::check(session, closure, naming);
+    walk.library_path = walk.library_path();
+    walk.audits();
+    walk.preloads();
+    walk.finish();
+}
+
+/// An audit module and what it loads: nobody preloads anything into its namespace.
+pub(super) fn walk_apart(
+    session: &mut Session<'_>,
+    runtime: &Rc<Runtime>,
+    closure: &mut Closure,
+    lists: Lists,
+) {
+    let mut walk = Walk::new(session, runtime, closure);
+    walk.above_program = lists.chain;
+    walk.library_path = lists.library_path;
+    walk.start();
+    walk.finish();
+}
+
+/// The path lists of a process, as its audit modules find them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lists {
+    chain: ChainNo,
+    library_path: ListNo,
 }
 
 struct Walk<'w, 'a> {
@@ -50,6 +67,8 @@ struct Walk<'w, 'a> {
     runtime: Rc<Runtime>,
     runtime_no: u32,
     library_path: ListNo,
+    /// What an audit module inherits.
+    above_program: ChainNo,
     secure: bool,
     launch: Launch,
     /// Who answers to a name: the first of ld.so's list that has it.
@@ -84,6 +103,7 @@ impl<'w, 'a> Walk<'w, 'a> {
             closure,
             runtime: Rc::clone(runtime),
             library_path: ListNo::EMPTY,
+            above_program: ChainNo::EMPTY,
             launch,
             known,
             files,
@@ -98,10 +118,14 @@ impl<'w, 'a> Walk<'w, 'a> {
         }
     }
 
-    fn end(self) -> Naming {
-        self.session.marks = self.known;
-        self.session.file_marks = self.files;
-        self.naming
+    fn finish(mut self) {
+        self.breadth_first();
+        self.assert_program_first();
+        self.place_ldso();
+        let Walk { session, closure, naming, .. } = self;
+        session.marks = self.known;
+        session.file_marks = self.files;
+        versions::check(session, &self.runtime, closure, naming);
     }
 
     /// The program, then ld.so, then the kernel's object: all three answer to
@@ -119,7 +143,6 @@ impl<'w, 'a> Walk<'w, 'a> {
         self.learn_loaded();
         let chains = self.chains_of(PROGRAM);
         self.chains.extend([chains, Chains::EMPTY]);
-        self.library_path = self.library_path();
     }
 
     /// The program, and ld.so by all its names.
@@ -144,12 +167,14 @@ impl<'w, 'a> Walk<'w, 'a> {
         let loaded: Vec<ObjectId> = self.closure.loaded().skip(before.len()).collect();
         before.iter().for_each(|id| self.is_forgotten[id.0 as usize] = true);
         self.learn(PROGRAM);
-        self.learn(LDSO);
-        let vdso = self.session.names.intern(machine::vdso_name(&self.runtime.target).as_bytes());
-        self.learn_name(vdso, VDSO);
+        if !self.closure.is_apart() {
+            self.learn(LDSO);
+            let vdso = self.session.names.intern(machine::vdso_name(&self.runtime.target).as_bytes());
+            self.learn_name(vdso, VDSO);
+        }
         for id in loaded {
             self.learn(id);
-            if id != PROGRAM && id != LDSO {
+            if id != LDSO && (id != PROGRAM || self.closure.is_apart()) {
                 self.files.set(self.naming.files[id.0 as usize].file, id.0);
             }
         }
@@ -320,7 +345,7 @@ impl<'w, 'a> Walk<'w, 'a> {
     fn place_of_ldso(&self) -> Option<usize> {
         let reached = self.reached.iter().position(|id| *id == LDSO);
         let is_always_there =
-            || !self.closure.is_apart && self.runtime.about(self.session.root).version >= Version(2, 41);
+            || !self.closure.is_apart() && self.runtime.about(self.session.root).version >= Version(2, 41);
         reached.or_else(|| is_always_there().then_some(self.reached.len()))
     }
 
@@ -433,7 +458,8 @@ impl<'w, 'a> Walk<'w, 'a> {
             }
             self.reloads += 1;
         }
-        if let Some(words) = self.refusal(found.facts()) {
+        let is_mirror = self.is_mirror_of_ldso(number);
+        if let Some(words) = self.refusal(found.facts()).filter(|_| !is_mirror) {
             return death(&self.session.names.text(number), words, is_forgiven);
         }
         if self.reloads > MOST_RELOADS {
@@ -459,13 +485,14 @@ impl<'w, 'a> Walk<'w, 'a> {
         });
         self.closure.order.push(Slot::Object(to));
         self.is_reached.push(false);
-        self.is_done.push(false);
+        self.is_done.push(is_mirror);
         self.is_forgotten.push(false);
         let chains = self.chains_of(to);
         self.chains.push(chains);
         self.naming.called.push((to, path_no));
         self.naming.files.push(Rc::clone(names));
-        [Some(path_no), names.soname].into_iter().flatten().for_each(|name| self.learn_name(name, to.0));
+        let soname = names.soname.filter(|_| !is_mirror);
+        [Some(path_no), soname].into_iter().flatten().for_each(|name| self.learn_name(name, to.0));
         Outcome::Found { to, how: How::Opened(rule) }
     }
 
@@ -477,7 +504,7 @@ impl<'w, 'a> Walk<'w, 'a> {
         if !is_written || !text.contains(&b'/') || !token::has_token(&text) {
             return Some(number);
         }
-        let origin = self.origin_of(from);
+        let origin = if want == Want::Audit { self.origin_of_ldso() } else { self.origin_of(from) };
         let expanded = self.expand(&text, origin.as_deref(), false)?;
         Some(self.session.names.intern(&expanded))
     }
@@ -513,50 +540,6 @@ impl<'w, 'a> Walk<'w, 'a> {
         if let Some(to) = self.request(PROGRAM, want, name).filter(|to| *to != LDSO) {
             self.reach(to);
         }
-    }
-
-    /// DT_AUDIT and DT_DEPAUDIT of the program itself (2.32 and newer), each
-    /// module in a namespace of its own.
-    fn audits(&mut self) {
-        let found = self.closure.object(PROGRAM).found.clone();
-        let facts = found.facts();
-        let spans = [facts.audit, facts.depaudit];
-        if spans == [None, None] || self.runtime.about(self.session.root).version < Version(2, 32) {
-            return;
-        }
-        for list in spans.into_iter().flatten() {
-            for name in facts.str(list).split(|&b| b == b':').filter(|name| !name.is_empty()) {
-                if !(self.secure && name.contains(&b'/')) {
-                    self.audit(name);
-                }
-            }
-        }
-    }
-
-    fn audit(&mut self, name: &[u8]) {
-        let number = self.session.names.intern(name);
-        let Some(opened) = self.name_to_open(PROGRAM, Want::Audit, number) else { return };
-        // Nobody asks for it: of all lists, only the program's RPATH counts.
-        let key = SearchKey {
-            runtime: self.runtime_no,
-            name: opened,
-            chain: self.chains[PROGRAM.0 as usize].inherited,
-            library_path: self.library_path,
-            nodeflib: false,
-            trusted_only: self.secure,
-        };
-        let outcome = match &*self.session.search(key) {
-            Answer::Found { path, found, .. } => {
-                let program = Program { path: path.to_vec(), found: found.clone() };
-                let closure = super::start::close_apart(self.session, &program, &self.runtime, self.secure);
-                self.closure.audits.push(closure);
-                Outcome::Apart
-            }
-            Answer::Missing(miss) => Outcome::Missing(self.session.with_tried(&key, miss)),
-            Answer::Dies { path, words } => death(path, words, *words != WAITS),
-        };
-        let text = self.session.names.text(number);
-        self.edge(PROGRAM, Want::Audit, text, outcome);
     }
 }
 

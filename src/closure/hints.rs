@@ -6,10 +6,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::search::sight_of;
-use super::{Closure, Edge, Miss, Runtime, Session};
+use super::{Closure, Edge, Miss, Runtime, Seen, Session};
+use crate::elf::Facts;
 use crate::intern::Map;
-use crate::loader::Obstacle;
-use crate::path::dirname;
+use crate::loader::{Family, Obstacle};
+use crate::path::{dirname, shell_word};
 use crate::root::{Child, DirId, ItemKind, Root, resolve_dir};
 
 /// Every name that looks like a library's, with its directory: what a walk has
@@ -140,22 +141,44 @@ fn in_one_of(
 ) -> Option<Vec<u8>> {
     let program = session.absolute(&closure.program);
     let nearness = |dir: &[u8]| dir.iter().zip(&program).take_while(|(a, b)| a == b).count();
-    let mut judged: Vec<(Option<Obstacle>, &[u8])> =
+    let mut judged: Vec<(Verdict, &[u8])> =
         dirs.iter().map(|dir| (session.judge(runtime, dir, name), &dir[..])).collect();
-    judged.sort_by_key(|(obstacle, dir)| (obstacle.is_some(), std::cmp::Reverse(nearness(dir))));
-    let (obstacle, dir) = *judged.first()?;
-    let why_not: &[u8] = match obstacle {
-        None if closure.is_secure => b", where a program with setuid or capabilities does not look",
+    judged.sort_by_key(|(verdict, dir)| (*verdict != Ok(Libc::Fits), std::cmp::Reverse(nearness(dir))));
+    let (verdict, dir) = *judged.first()?;
+    let why_not: &[u8] = match verdict {
+        Ok(Libc::Other) => b", but for another libc",
+        Ok(Libc::Fits) if closure.is_secure => b", where a program with setuid or capabilities does not look",
         // A list of several directories is meant by these.
-        None if dir.iter().any(|b| matches!(b, b':' | b';' | b'\n')) => b"",
-        None => {
-            return Some([b"it exists in `", dir, b"`: --library-path ", dir, b" would find it"].concat());
+        Ok(Libc::Fits) if dir.iter().any(|b| matches!(b, b':' | b';' | b'\n')) => b"",
+        Ok(Libc::Fits) => {
+            let word = shell_word(dir);
+            return Some([b"it exists in `", dir, b"`: --library-path ", &word, b" would find it"].concat());
         }
-        Some(Obstacle::OtherClass) => b", but of the other ELF class",
-        Some(Obstacle::OtherMachine | Obstacle::OtherOrder(_)) => b", but for another machine",
-        Some(_) => return None,
+        Err(Obstacle::OtherClass) => b", but of the other ELF class",
+        Err(Obstacle::OtherMachine | Obstacle::OtherOrder(_)) => b", but for another machine",
+        Err(_) => return None,
     };
     Some([b"it exists in `", dir, b"`", why_not].concat())
+}
+
+/// Whether it asks for the libc of the loader. A loader does not look at that: the
+/// process has two of them then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Libc {
+    Fits,
+    Other,
+}
+
+type Verdict = Result<Libc, Obstacle>;
+
+/// glibc's is `libc.so.6`, or `.6.1` where it began later; musl's is `libc.so`, or
+/// `libc.musl-x86_64.so.1`.
+fn libc_of(family: Family, facts: &Facts) -> Libc {
+    let is_others = |name: &[u8]| match family {
+        Family::Glibc => name == b"libc.so" || name.starts_with(b"libc.musl-"),
+        Family::Musl => name.starts_with(b"libc.so."),
+    };
+    if facts.needed().any(is_others) { Libc::Other } else { Libc::Fits }
 }
 
 impl Session<'_> {
@@ -184,9 +207,14 @@ impl Session<'_> {
     }
 
     /// What the loader would make of a file, had it looked there.
-    fn judge(&mut self, runtime: &Runtime, dir: &[u8], name: &[u8]) -> Option<Obstacle> {
+    fn judge(&mut self, runtime: &Runtime, dir: &[u8], name: &[u8]) -> Verdict {
         let seen = self.look(&[dir, b"/"].concat(), name);
         let root = self.root;
-        runtime.family.judge(sight_of(&seen), &runtime.target, &mut || runtime.about(root))
+        let obstacle = runtime.family.judge(sight_of(&seen), &runtime.target, &mut || runtime.about(root));
+        match (obstacle, &seen) {
+            (Some(obstacle), _) => Err(obstacle),
+            (None, Seen::File(found)) => Ok(libc_of(runtime.family, found.facts())),
+            (None, _) => Ok(Libc::Fits),
+        }
     }
 }

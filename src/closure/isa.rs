@@ -19,17 +19,19 @@ pub(super) fn check(session: &Session<'_>, runtime: &Runtime, closure: &mut Clos
         let needed = object.found.facts().isa_needed.unwrap_or(0) & !1;
         if needed != 0 && needed & !runtime.cpu.isa_bits() != 0 {
             let subject = object.path.to_vec();
-            closure.findings.push(too_low(subject));
+            closure.findings.push(too_low(subject, needed));
         }
     }
 }
 
-fn too_low(subject: Vec<u8>) -> Finding {
+fn too_low(subject: Vec<u8>, needed: u32) -> Finding {
+    // The bit above that of the baseline is that of level 2.
+    let level = needed.ilog2() + 1;
     Finding {
         severity: Severity::Error,
         code: "isa-level",
         subject,
         message: b"CPU ISA level is lower than required".to_vec(),
-        hint: Some(b"it was built for a newer processor (-march=x86-64-v2 or higher)".to_vec()),
+        hint: Some(format!("it was built for a newer processor (-march=x86-64-v{level})").into_bytes()),
     }
 }

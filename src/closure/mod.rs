@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::elf::{Facts, Unfit};
 use crate::finding::Finding;
-use crate::loader::{Family, Obstacle, Rule, Version};
+use crate::loader::{Family, Obstacle, Rule};
 use crate::path::RealPath;
 use crate::root::{DirId, Links, Root, Stat};
 
@@ -40,6 +40,7 @@ pub use runtime::Runtime;
 pub use session::{Opener, ProgramOrigin, Seen, Session, Settings};
 pub use soundness::not_executable;
 pub use start::{NotAProgram, Program, close, open_program};
+pub use versions::OldestGlibc;
 
 /// A file that was opened and looked at, once for all its names.
 #[derive(Debug)]
@@ -242,8 +243,8 @@ pub enum Slot {
 pub struct Closure {
     /// The path that was given.
     pub program: Vec<u8>,
-    /// It is an audit module, in a namespace of its own.
-    pub is_apart: bool,
+    /// It is an audit module of this program, in a namespace of its own.
+    pub apart_from: Option<Arc<[u8]>>,
     /// Started by an ordinary user the program gains rights: the loader is careful then.
     pub is_secure: bool,
     /// Which loader it is started by. `None`: it needs none, or has none that is known.
@@ -276,7 +277,7 @@ impl Closure {
     }
 
     /// The highest `GLIBC_x` that anything in it needs.
-    pub fn oldest_glibc(&self) -> Option<Version> {
+    pub fn oldest_glibc(&self) -> Option<OldestGlibc> {
         (self.family == Some(Family::Glibc)).then(|| versions::oldest_glibc(self)).flatten()
     }
 

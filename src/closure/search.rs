@@ -275,6 +275,14 @@ impl World for Eye<'_, '_> {
         obstacle
     }
 
+    fn pass_over(&mut self, candidate: Candidate<'_>, obstacle: Obstacle) {
+        self.seen.probes += 1;
+        if self.keep {
+            // Without room for it the search ends at the next one.
+            let _ = self.seen.keep(candidate, obstacle);
+        }
+    }
+
     fn cached(&mut self, name: &[u8]) -> Option<Vec<u8>> {
         if self.no_cache {
             return None;

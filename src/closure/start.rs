@@ -115,18 +115,22 @@ fn walk(session: &mut Session<'_>, runtime: &Rc<Runtime>, closure: &mut Closure)
     findings::of_walk(session, runtime, closure);
 }
 
-/// An audit module and what it loads, in a namespace of its own: nothing of
-/// the program's counts there, and nobody preloads anything into it.
+/// An audit module and what it loads, in a namespace of its own.
 pub(super) fn close_apart(
     session: &mut Session<'_>,
     module: &Program,
+    name: &[u8],
     runtime: &Rc<Runtime>,
-    is_secure: bool,
+    process: &Closure,
+    lists: glibc::Lists,
 ) -> Closure {
-    let mut closure = Closure::of_program(module, is_secure);
-    closure.is_apart = true;
+    let mut closure = Closure::of_program(module, process.is_secure);
+    closure.apart_from = Some(Arc::from(&process.program[..]));
     closure.family = Some(runtime.family);
-    glibc::walk(session, runtime, &mut closure);
+    closure.objects[0].names.push(Arc::from(name));
+    glibc::walk_apart(session, runtime, &mut closure, lists);
+    super::isa::check(session, runtime, &mut closure);
+    findings::of_walk(session, runtime, &mut closure);
     closure
 }
 
@@ -231,8 +235,11 @@ impl Closure {
             rule: None,
             also: Vec::new(),
         });
-        let outcome = Outcome::Found { to: LDSO, how: How::Builtin };
-        self.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
+        // An audit module is asked for by the loader that runs.
+        if !self.is_apart() {
+            let outcome = Outcome::Found { to: LDSO, how: How::Builtin };
+            self.edges.push(Edge { from: PROGRAM, want: Want::Interp, name, outcome });
+        }
     }
 
     fn of_program(program: &Program, is_secure: bool) -> Closure {
@@ -251,7 +258,7 @@ impl Closure {
         order.push(Slot::Object(PROGRAM));
         Closure {
             program: program.path.clone(),
-            is_apart: false,
+            apart_from: None,
             is_secure,
             family: None,
             objects,

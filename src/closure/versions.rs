@@ -5,13 +5,18 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::names::{FileNames, Naming};
-use super::{Closure, ObjectId, Outcome, Session, Slot};
+use super::{Closure, ObjectId, Outcome, Runtime, Session, Slot};
 use crate::elf::Facts;
 use crate::finding::{Finding, Severity};
 use crate::intern::{Marks, Name};
-use crate::loader::Version;
 
-pub(super) fn check(session: &mut Session<'_>, closure: &mut Closure, mut naming: Naming) {
+mod oldest;
+mod relr;
+
+pub use oldest::OldestGlibc;
+pub(super) use oldest::oldest_glibc;
+
+pub(super) fn check(session: &mut Session<'_>, runtime: &Runtime, closure: &mut Closure, mut naming: Naming) {
     let died =
         closure.edges.iter().any(|edge| matches!(&edge.outcome, Outcome::Dies(death) if !death.is_forgiven));
     if !died {
@@ -21,6 +26,10 @@ pub(super) fn check(session: &mut Session<'_>, closure: &mut Closure, mut naming
         let check = Check { closure, files: &naming.files, providers: &providers };
         for id in closure.loaded() {
             check.object(session, id, &mut findings);
+            if let Some(finding) = relr::of_object(session, runtime, closure, id) {
+                findings.push(finding);
+                break;
+            }
         }
         closure.findings = findings;
         session.marks = providers;
@@ -174,47 +183,5 @@ fn inconsistent(closure: &Closure, id: ObjectId, file: &[u8]) -> Finding {
         ]
         .concat(),
         hint: Some(b"its NEEDED was changed and its version needs were not; build it again".to_vec()),
-    }
-}
-
-/// The highest `GLIBC_x` that anything outside glibc itself needs.
-pub(super) fn oldest_glibc(closure: &Closure) -> Option<Version> {
-    let of_glibc =
-        |facts: &Facts| facts.version_defs.iter().any(|def| facts.str(def.name).starts_with(b"GLIBC_"));
-    let mut oldest = None;
-    for id in closure.loaded() {
-        let facts = closure.object(id).found.facts();
-        if !of_glibc(facts) {
-            let needed = facts.version_needs.iter().filter_map(|need| glibc_version(facts.str(need.name)));
-            oldest = oldest.max(needed.max());
-        }
-    }
-    oldest
-}
-
-/// `GLIBC_2.34` and `GLIBC_2.2.5`; not `GLIBC_PRIVATE`, not `GLIBC_ABI_DT_RELR`.
-fn glibc_version(name: &[u8]) -> Option<Version> {
-    let text = std::str::from_utf8(name.strip_prefix(b"GLIBC_")?).ok()?;
-    let mut numbers = text.split('.').map(|part| part.parse().ok());
-    Some(Version(numbers.next()??, numbers.next()??))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_numbered_versions_say_how_old_a_glibc_may_be() {
-        let rows = [
-            ("GLIBC_2.34", Some(Version(2, 34))),
-            ("GLIBC_2.2.5", Some(Version(2, 2))),
-            ("GLIBC_PRIVATE", None),
-            ("GLIBC_ABI_DT_RELR", None),
-            ("GLIBCXX_3.4.30", None),
-            ("GLIBC_2", None),
-        ];
-        for (name, expected) in rows {
-            assert_eq!(glibc_version(name.as_bytes()), expected, "{name}");
-        }
     }
 }

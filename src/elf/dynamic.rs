@@ -45,7 +45,7 @@ pub(super) struct Tags {
     rel: Table,
     jmprel: Table,
     pltrel: Option<u64>,
-    relr: Option<u64>,
+    pub(super) relr: Option<u64>,
     relrent: Option<u64>,
     relacount: u64,
     mips_symtabno: Option<u64>,

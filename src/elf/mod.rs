@@ -140,6 +140,8 @@ pub struct Facts {
     pub has_debug_tag: bool,
     /// `DT_VERDEF` is there, even if it says nothing.
     pub has_verdef: bool,
+    /// `DT_RELR` is there: relative relocations are packed.
+    pub has_relr: bool,
     pub version_needs: Vec<VersionNeed>,
     pub version_defs: Vec<VersionDef>,
     /// What is wrong with a version table, which is empty then. glibc notices

@@ -101,6 +101,7 @@ impl<'w, 'a, R: ReadAt> Reader<'w, 'a, R> {
         facts.flags_1 = tags.flags_1;
         facts.has_debug_tag = tags.debug;
         facts.has_verdef = tags.verdef.is_some();
+        facts.has_relr = tags.relr.is_some();
         facts.dynamic = tags.info(&self.segments);
         facts.odd = tags.odd(facts.class, facts.header.machine);
         self.names(facts, &tags)?;
@@ -218,6 +219,7 @@ impl Facts {
             flags_1: 0,
             has_debug_tag: false,
             has_verdef: false,
+            has_relr: false,
             version_needs: Vec::new(),
             version_defs: Vec::new(),
             version_fault: None,

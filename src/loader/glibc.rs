@@ -33,10 +33,15 @@ impl<W: World> Search<'_, W> {
         if request.name.contains(&b'/') {
             return self.as_given();
         }
-        let runpath = request.chain.first().filter(|own| own.tag == PathTag::Runpath);
+        let runpath = request.chain.first().filter(|own| own.tag == PathTag::Runpath && own.above == 0);
         if runpath.is_none() {
             for link in request.chain {
-                self.list(&link.dirs, Rule::Rpath { above: link.above })?;
+                let above = link.above;
+                let rule = match link.tag {
+                    PathTag::Rpath => Rule::Rpath { above },
+                    PathTag::Runpath => Rule::Runpath { above },
+                };
+                self.list(&link.dirs, rule)?;
             }
         }
         self.list(request.library_path, Rule::LibraryPath)?;
@@ -88,6 +93,8 @@ impl<W: World> Search<'_, W> {
         if nodeflib {
             let (_, dirs) = self.world.system_dirs();
             if dirs.iter().any(|dir| path.starts_with(dir)) {
+                let candidate = Candidate { dir: b"", name: &path, rule: Rule::Cache };
+                self.world.pass_over(candidate, Obstacle::Discarded);
                 return Continue(());
             }
         }
@@ -116,7 +123,8 @@ pub fn step(obstacle: Obstacle, version: &mut dyn FnMut() -> Version) -> Step {
         | Obstacle::OtherClass
         | Obstacle::OtherMachine
         | Obstacle::OtherAbi
-        | Obstacle::Forbidden => Step::TryNext,
+        | Obstacle::Forbidden
+        | Obstacle::Discarded => Step::TryNext,
         Obstacle::NotDirectory if version() >= Version(2, 39) => Step::TryNext,
         Obstacle::NotDirectory | Obstacle::NameTooLong | Obstacle::LinkLoop | Obstacle::Errno(_) => {
             Step::LeaveRule

@@ -123,6 +123,8 @@ pub enum Obstacle {
     OtherAbi,
     /// A setuid program's preload must be setuid itself.
     Forbidden,
+    /// Named by the cache, in a default directory, for a requester that has none.
+    Discarded,
 }
 
 /// Our own words for the one thing that stops a process without any of its own.
@@ -188,6 +190,9 @@ pub enum Verdict {
 pub trait World {
     /// What stands at this path? `None`: a file that this loader takes.
     fn probe(&mut self, candidate: Candidate<'_>) -> Option<Obstacle>;
+
+    /// A candidate that is not looked at.
+    fn pass_over(&mut self, _candidate: Candidate<'_>, _obstacle: Obstacle) {}
 
     /// What `ld.so.cache` says of a name.
     fn cached(&mut self, name: &[u8]) -> Option<Vec<u8>>;

@@ -84,7 +84,8 @@ pub fn step(obstacle: Obstacle) -> Step {
         | Obstacle::BadHeader(_)
         | Obstacle::NotLoadable
         | Obstacle::OtherAbi
-        | Obstacle::Forbidden => Step::GiveUp,
+        | Obstacle::Forbidden
+        | Obstacle::Discarded => Step::GiveUp,
     }
 }
 

@@ -34,11 +34,16 @@ pub(super) fn rule_words(closure: &Closure, requester: ObjectId, rule: Rule) -> 
     }
 }
 
-/// Who stands so many steps above: whoever wanted it, and at last the program.
+/// Who stands so many steps above: whoever wanted it, and at last the program, which
+/// for an audit module is that of the process.
 fn owner(closure: &Closure, requester: ObjectId, above: u32) -> String {
     let mut at = requester;
     for _ in 0..above {
-        at = closure.object(at).wanted_by.unwrap_or(ObjectId(0));
+        match (closure.object(at).wanted_by, &closure.apart_from) {
+            (Some(by), _) => at = by,
+            (None, Some(process)) => return super::escape::escaped(crate::path::basename(process)),
+            (None, None) => at = ObjectId(0),
+        }
     }
     display_name(closure.object(at))
 }
@@ -121,6 +126,7 @@ pub(super) fn obstacle_words(obstacle: Obstacle) -> String {
         Obstacle::BadHeader(words) => words,
         Obstacle::NotLoadable => "neither a library nor a program",
         Obstacle::OtherAbi => "for another system or a newer kernel",
+        Obstacle::Discarded => "not taken: default directories are off",
         Obstacle::Forbidden => "not setuid, as a setuid program demands",
     };
     words.into()

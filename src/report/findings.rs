@@ -72,7 +72,7 @@ pub fn details(out: &mut String, closure: &Closure) {
     let bytes: u64 = closure.objects.iter().map(|object| object.found.file.stat.len).sum();
     out.push_str(&format!("{}, {}", counted(closure.objects.len(), "file"), size(bytes)));
     if let Some(version) = closure.oldest_glibc() {
-        out.push_str(&format!("; starts on glibc {}.{} or newer", version.0, version.1));
+        out.push_str(&format!("; starts on glibc {version} or newer"));
     }
     out.push('\n');
 }

@@ -82,7 +82,7 @@ fn program(w: &mut Writer, closure: &Closure, root: &dyn Root) {
         });
     }
     if let Some(version) = closure.oldest_glibc() {
-        w.key("oldest_glibc").str(&format!("{}.{}", version.0, version.1));
+        w.key("oldest_glibc").str(&version.to_string());
     }
     w.key("objects")
         .array(closure.objects.iter().enumerate(), |w, (id, object)| one_object(w, id, object, root));

@@ -21,21 +21,25 @@ struct Tree<'a> {
 
 /// Appends the tree of one program.
 pub fn tree(out: &mut String, closure: &Closure, style: Style, verbose: bool) {
-    let mut edges_of = vec![Vec::new(); closure.objects.len()];
-    for edge in &closure.edges {
-        edges_of[edge.from.0 as usize].push(edge);
-    }
-    let tree = Tree { closure, style, verbose, edges_of };
+    let tree = Tree::of(closure, style, verbose);
     out.push_str(&style.bold(&escaped(&closure.program)));
     out.push_str(&style.dim(&tree.about_program()));
     out.push('\n');
-    tree.draw(out);
+    tree.draw(out, Vec::new());
     if verbose {
         tree.total(out);
     }
 }
 
-impl Tree<'_> {
+impl<'a> Tree<'a> {
+    fn of(closure: &'a Closure, style: Style, verbose: bool) -> Self {
+        let mut edges_of = vec![Vec::new(); closure.objects.len()];
+        for edge in &closure.edges {
+            edges_of[edge.from.0 as usize].push(edge);
+        }
+        Tree { closure, style, verbose, edges_of }
+    }
+
     fn about_program(&self) -> String {
         let found = &self.closure.objects[0].found;
         let what = match found.facts().kind() {
@@ -49,9 +53,8 @@ impl Tree<'_> {
     }
 
     /// Libraries nest as deep as their chain is long, so this does not recurse.
-    fn draw(&self, out: &mut String) {
-        // For each level, whether more follows there.
-        let mut guides = Vec::new();
+    /// `guides`: for each level, whether more follows there.
+    fn draw(&self, out: &mut String, mut guides: Vec<bool>) {
         let mut levels = vec![self.below(ObjectId(0))];
         while let Some(level) = levels.last_mut() {
             let Some(edge) = level.edges.next() else {
@@ -66,7 +69,13 @@ impl Tree<'_> {
             self.edge(out, edge, &guides);
             match edge.outcome {
                 Outcome::Found { to, .. } => levels.push(self.below(to)),
-                Outcome::Missing(_) | Outcome::Dies(_) | Outcome::Vdso | Outcome::Apart => _ = guides.pop(),
+                Outcome::Apart => {
+                    if let Some(apart) = self.closure.apart(edge) {
+                        Tree::of(apart, self.style, self.verbose).draw(out, guides.clone());
+                    }
+                    guides.pop();
+                }
+                Outcome::Missing(_) | Outcome::Dies(_) | Outcome::Vdso => _ = guides.pop(),
             }
         }
     }
@@ -122,8 +131,13 @@ impl Tree<'_> {
                 self.title(out, edge, &self.style.bad(&words), is_flat);
             }
             Outcome::Vdso => self.title(out, edge, "the kernel's own", is_flat),
-            Outcome::Apart => self.title(out, edge, "in a namespace of its own", is_flat),
+            Outcome::Apart => self.title(out, edge, &self.about_apart(edge), is_flat),
         }
+    }
+
+    fn about_apart(&self, edge: &Edge) -> String {
+        let path = self.closure.apart(edge).map(|apart| escaped(&apart.program) + " ").unwrap_or_default();
+        path + "in a namespace of its own"
     }
 
     fn found(&self, out: &mut String, edge: &Edge, to: ObjectId, how: How, is_flat: bool) {
@@ -183,7 +197,7 @@ impl Tree<'_> {
         let mut text =
             format!("{} beside the program, {} in all", counted(libraries.len(), "file"), size(bytes));
         if let Some(version) = closure.oldest_glibc() {
-            text.push_str(&format!("; starts on glibc {}.{} or newer", version.0, version.1));
+            text.push_str(&format!("; starts on glibc {version} or newer"));
         }
         out.push_str(&self.style.dim(&text));
         out.push('\n');

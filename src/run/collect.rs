@@ -80,11 +80,7 @@ pub(super) fn collect(
     }
 
     let named = Named { starts: &starts, pieces: &inputs.pieces, excluded: &excluded };
-    let mut told = Told {
-        programs,
-        entry: entry_of(scene.root, &starts, &inputs.pieces),
-        needs: &needs,
-    };
+    let mut told = Told { programs, entry: entry_of(scene.root, &starts, &inputs.pieces), needs: &needs };
     let mut plan = Plan::default();
     match carry_out(scene, &named, &mut log, &mut told, &mut plan) {
         Ok(Done::Refused) => log.refuse(told, &plan),

@@ -37,15 +37,19 @@ pub(super) fn why(
             for finding in closure.findings.iter().filter(|finding| is_shown(job, finding)) {
                 report::finding(&mut err, Some(&closure.program), finding, style);
             }
-            let chains = Chains::of(&closure, library, file_at(session, library));
+            let file = file_at(session, library);
+            let apart = closure.audits.iter().map(|apart| Chains::of(apart, library, file));
+            let chains = std::iter::once(Chains::of(&closure, library, file)).chain(apart);
+            let chains: Vec<Chains<'_>> = chains.filter(|chains| !chains.is_empty()).collect();
             if job.verbose {
-                chains.details(&mut err);
+                chains.iter().for_each(|chains| chains.details(&mut err));
             }
             let mut out = String::new();
             if chains.is_empty() {
                 report::nobody_asks(&mut err, &closure.program, library, style);
-            } else {
-                report::why(&mut out, &chains, all, Style { colour: job.colour.stdout });
+            }
+            for chains in &chains {
+                report::why(&mut out, chains, all, Style { colour: job.colour.stdout });
             }
             streams
                 .out

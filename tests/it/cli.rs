@@ -321,7 +321,7 @@ fn a_level_that_changes_only_the_findings_is_shown() {
 \tlibA.so => /t/l/libA.so
 -- 1
 depcollect: error: /t/m: /t/l/libA.so: CPU ISA level is lower than required
-hint: it was built for a newer processor (-march=x86-64-v2 or higher)
+hint: it was built for a newer processor (-march=x86-64-v3)
 ",
     );
 }

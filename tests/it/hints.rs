@@ -53,6 +53,14 @@ fn a_hint_promises_nothing_that_the_loader_refuses() {
         ),
         ("/opt/libx.so:\n/a/libx.so: I386", "it exists in `/opt`: --library-path /opt would find it"),
         ("/opt/x:y/libx.so:", "it exists in `/opt/x:y`"),
+        (r"/opt/x\sy/libx.so:", "it exists in `/opt/x y`: --library-path '/opt/x y' would find it"),
+        ("/opt/libx.so: NEEDED libc.musl-x86_64.so.1", "it exists in `/opt`, but for another libc"),
+        (
+            "/opt/libx.so: NEEDED libc.so\n/usr/lib/p/libx.so: NEEDED libc.so.6",
+            "it exists in `/usr/lib/p`: --library-path /usr/lib/p would find it",
+        ),
+        ("musl\n/opt/libx.so: NEEDED libc.so.6", "it exists in `/opt`, but for another libc"),
+        ("musl\n/opt/libx.so: NEEDED libc.so", "it exists in `/opt`: --library-path /opt would find it"),
         (
             "/opt/libx.so:\nmode /a/m 4755",
             "it exists in `/opt`, where a program with setuid or capabilities does not look",

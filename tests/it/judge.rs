@@ -224,8 +224,8 @@ fn read_line(world: &World, line: &str, answer: &mut Answer) {
 /// `libx.so' from LD_PRELOAD cannot be preloaded (WHY): ignored.`
 fn ignored(text: &str) -> String {
     let (name, rest) = text.split_once('\'').unwrap_or((text, ""));
-    let why = rest.split_once('(').map_or(rest, |(_, r)| r);
-    let why = why.strip_prefix(" cannot be loaded as audit interface: ").unwrap_or(why);
+    let of_audit = rest.strip_prefix(" cannot be loaded as audit interface: ");
+    let why = of_audit.unwrap_or_else(|| rest.split_once('(').map_or(rest, |(_, r)| r));
     let why = why.strip_suffix("; ignored.").or(why.strip_suffix("): ignored.")).unwrap_or(why);
     format!("{name}: {why}")
 }

@@ -234,8 +234,7 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
             continue;
         }
         let words = match &edge.outcome {
-            // The auditors of worlds define nothing, and are unloaded again.
-            Outcome::Apart => "undefined symbol: la_version".to_owned(),
+            Outcome::Apart => of_auditor(closure, edge),
             Outcome::Missing(miss) => glibc_words(&edge.name, miss, Class::Elf64).to_owned(),
             Outcome::Dies(death) => death.words.clone(),
             _ => continue,
@@ -311,6 +310,19 @@ fn killed(words: &str) -> Option<Answer> {
     by_signal.or_else(|| inconsistency("", words))
 }
 
+/// The first error in an auditor's namespace; without one it is unloaded again, as
+/// the auditors of worlds define nothing.
+fn of_auditor(closure: &Closure, edge: &Edge) -> String {
+    let apart = closure.apart(edge).expect("its closure");
+    let first = apart.findings.iter().find(|f| f.severity == Severity::Warning);
+    let Some(first) = first else { return "undefined symbol: la_version".to_owned() };
+    let words = text(&first.message).into_owned();
+    match first.code {
+        "missing" => words.split(" (needed by").next().expect("words").to_owned(),
+        _ => words,
+    }
+}
+
 /// A name that is missing ends a start: what was before it on the list counts.
 fn filter_assertion(world: &World, closure: &Closure) -> Option<String> {
     let filters = |e: &Edge| matches!(e.want, Want::Auxiliary | Want::Filter) && e.from.0 == 0;
@@ -366,6 +378,11 @@ fn of_checks(world: &World, closure: &Closure, answer: &mut Answer) {
             ("isa-level", Severity::Error) if world.launch != Launch::List => {
                 answer.fatal = Some(format!("{subject}: {message}"));
                 answer.status = 127;
+            }
+            ("relr", _) => {
+                answer.fatal = Some(format!("{subject}: {message}"));
+                answer.status = 127;
+                return;
             }
             ("inconsistent", _) => {
                 answer.fatal = Some(

@@ -59,6 +59,8 @@ pub struct Elf {
     /// Bytes that nothing points to, in the first segment.
     pub constants: Vec<u8>,
     pub exec_stack: bool,
+    /// `DT_RELR`, an empty table.
+    pub relr: bool,
     pub no_dynamic: bool,
     /// `PT_DYNAMIC` with `p_filesz` 0, as in a file of debug information.
     pub empty_dynamic: bool,
@@ -106,6 +108,7 @@ impl Default for Elf {
             notes: Vec::new(),
             constants: Vec::new(),
             exec_stack: false,
+            relr: false,
             no_dynamic: false,
             empty_dynamic: false,
             no_load: false,
@@ -301,6 +304,10 @@ impl Elf {
             tags.push((DT_FLAGS_1, self.flags_1));
         }
         tags.extend(&self.tags);
+        if self.relr {
+            // The table, its size and that of an entry.
+            tags.extend([(36, out.len() + shift), (35, 0), (37, if self.is_64 { 8 } else { 4 })]);
+        }
         tags.push((5, out.len() + shift));
         tags.push((10, strings.len() as u64));
         out.bytes.extend(&strings);

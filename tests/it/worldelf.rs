@@ -7,7 +7,7 @@
 //! | `CLASS32`, `BE`, `MACHINE n`, `EFLAGS n`, `OSABI n`, `ABIVERSION n`, `PAD n`, `VERSION n`, `PHENTSIZE n` | header fields |
 //! | `EXEC`, `REL`, `CORE` | `e_type` |
 //! | `I386`, `AARCH64`, `ARM`, `PPC64`, `S390X`, `RISCV64` | class, order and machine at once |
-//! | `PIE`, `NODEFLIB`, `FLAGS_1 n`, `FLAGS n` | `DF_1_…` |
+//! | `PIE`, `NODEFLIB`, `RELR`, `FLAGS_1 n`, `FLAGS n` | `DF_1_…` |
 //! | `EXPORT a`, `CALL a`, `DATA a`, `WEAK a`, `COPIED a`, `NOHASH` | symbols |
 //! | `VERNEED file V1 V2?`, `VERDEF base V1` | versions |
 //! | `ABINOTE os a b c`, `ISA n`, `BUILDID words`, `DLOPEN text`, `PACKAGE text` | notes |
@@ -71,6 +71,7 @@ fn header(elf: &mut Elf, key: &str, values: &[&str]) -> bool {
         "CORE" => elf.e_type = 4,
         "PIE" => elf.flags_1 |= 0x0800_0000,
         "NODEFLIB" => elf.flags_1 |= 0x800,
+        "RELR" => elf.relr = true,
         "EXECSTACK" => elf.exec_stack = true,
         "MACHINE" => elf.machine = value() as u16,
         "EFLAGS" => elf.e_flags = value() as u32,

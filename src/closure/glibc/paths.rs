@@ -15,7 +15,7 @@ impl Walk<'_, '_> {
     pub(super) fn chains_of(&mut self, id: ObjectId) -> Chains {
         let above = match self.closure.object(id).wanted_by {
             Some(by) => self.session.one_down(self.chains[by.0 as usize].inherited),
-            None => ChainNo::EMPTY,
+            None => self.above_program,
         };
         let found = self.closure.object(id).found.clone();
         let facts = found.facts();
@@ -42,7 +42,7 @@ impl Walk<'_, '_> {
 
     /// ld.so calls the program by the empty string.
     pub(super) fn l_name(&self, id: ObjectId) -> &[u8] {
-        if id == PROGRAM { b"" } else { &self.closure.object(id).path }
+        if id == PROGRAM && !self.closure.is_apart() { b"" } else { &self.closure.object(id).path }
     }
 
     pub(super) fn library_path(&mut self) -> ListNo {
@@ -75,7 +75,8 @@ impl Walk<'_, '_> {
         if element.is_empty() {
             return Some(Vec::new());
         }
-        let must_be_trusted = self.secure && of == PROGRAM && token::has_origin(element);
+        let must_be_trusted =
+            self.secure && of == PROGRAM && !self.closure.is_apart() && token::has_origin(element);
         let mut dir = self.expand(element, origin, must_be_trusted)?;
         while dir.len() > 1 && dir.ends_with(b"/") {
             dir.pop();
@@ -134,7 +135,7 @@ impl Walk<'_, '_> {
     /// real file; for anything else, of its path as spelled. `None`: not known.
     pub(super) fn origin_of(&self, id: ObjectId) -> Option<Vec<u8>> {
         let object = self.closure.object(id);
-        let is_program = id == PROGRAM && !self.closure.is_apart;
+        let is_program = id == PROGRAM && !self.closure.is_apart();
         let path = match (is_program, self.launch) {
             (true, Launch::Exec) => match &self.session.settings.origin {
                 ProgramOrigin::RealFile => object.found.real_path(self.session.root).as_bytes().to_vec(),
