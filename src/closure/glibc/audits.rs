@@ -66,7 +66,11 @@ impl Walk<'_, '_> {
         self.closure.findings.extend(findings::of_audit(name, &mut apart));
         let waits = apart.edges.iter().find_map(|edge| match &edge.outcome {
             Outcome::Dies(death) if death.words == WAITS => Some(edge.outcome.clone()),
-            _ => None,
+            Outcome::Found { .. }
+            | Outcome::Vdso
+            | Outcome::Missing(_)
+            | Outcome::Dies(_)
+            | Outcome::Apart => None,
         });
         match waits {
             Some(death) => death,
