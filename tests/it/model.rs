@@ -285,7 +285,13 @@ fn glibc(world: &World, closure: &Closure, answer: &mut Answer) {
     }
     let mut text = String::new();
     report::ldd(&mut text, closure);
-    answer.lines = text.lines().map(|line| line.trim_start_matches('\t').to_owned()).collect();
+    answer.lines = text.lines().map(loaders_own).collect();
+}
+
+/// A line without what is ours in it: the mark of an answer of ld.so.conf.
+fn loaders_own(line: &str) -> String {
+    let line = line.trim_start_matches('\t');
+    line.strip_suffix(" (ld.so.conf, not in the cache)").unwrap_or(line).to_owned()
 }
 
 /// A start that nothing stands in the way of any more but symbols.
