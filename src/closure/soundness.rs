@@ -1,7 +1,7 @@
 //! What kills a start that no request is to blame for: the program as the kernel
 //! sees it (fs/binfmt_elf.c), and files of which a part is not there.
 
-use super::{Closure, Object, PROGRAM};
+use super::{Closure, LDSO, Object, PROGRAM, Session};
 use crate::elf::{ET_EXEC, Facts, Flaw, Kind, PAGE};
 use crate::finding::{Finding, Severity};
 use crate::loader::{Family, Launch, Version, glibc};
@@ -9,20 +9,28 @@ use crate::loader::{Family, Launch, Version, glibc};
 const EXECUTE: u32 = 0o111;
 
 /// Adds to the findings, in the order in which a start would notice.
-pub(super) fn check(closure: &mut Closure, launch: Launch) {
+pub(super) fn check(session: &mut Session<'_>, closure: &mut Closure) {
     let program = closure.object(PROGRAM);
     let facts = program.found.facts();
     let mut early = Vec::new();
-    if launch == Launch::Exec && is_started(facts) {
+    if session.settings.launch == Launch::Exec && is_started(facts) {
         early.extend(by_kernel(program, facts));
     }
     if closure.family == Some(Family::Glibc) && early.is_empty() && !facts.asks.is_empty() {
-        early.extend(glibc::inconsistency(facts, Version(2, 36)).map(|words| dies(program, words.into())));
+        let words = glibc::inconsistency(facts, version_of(session, closure, facts));
+        early.extend(words.map(|words| dies(program, words.into())));
     }
     let audited = closure.audits.iter().flat_map(|audit| &audit.objects);
     let cut: Vec<Finding> = closure.objects.iter().chain(audited).filter_map(cut_short).collect();
     closure.findings.extend(cut);
     closure.findings.splice(0..0, early);
+}
+
+/// Read only where it matters.
+fn version_of(session: &mut Session<'_>, closure: &Closure, facts: &Facts) -> Version {
+    let loader = closure.objects.get(LDSO.0 as usize).filter(|_| facts.odd.is_some());
+    let runtime = loader.and_then(|loader| session.runtime(&loader.path).ok());
+    runtime.map_or(Version(2, 36), |runtime| runtime.about(session.root).version)
 }
 
 /// A library may be loaded whatever its `PT_INTERP` holds.

@@ -51,7 +51,7 @@ pub fn open_program(session: &mut Session<'_>, path: &[u8]) -> Result<Program, N
 /// What one start of a program loads; nothing, if this process could not look.
 pub fn close(session: &mut Session<'_>, program: &Program) -> Closure {
     let mut closure = close_as_seen(session, program);
-    soundness::check(&mut closure, session.settings.launch);
+    soundness::check(session, &mut closure);
     match session.root.trouble() {
         None => closure,
         Some(cause) => {

@@ -103,35 +103,14 @@ const HASH: u64 = 1 << 30;
 /// the usual, and words in the holes.
 type Vast = (&'static [(u64, u64)], &'static [(u64, u32)]);
 
+const FAR: [(u64, u32); 8] = two_names(u32::MAX);
+const NEARER: [(u64, u32); 8] = two_names(0x0fff_0000);
+
 const VAST_FILES: [Vast; 8] = [
     (&[], &[]),
     // Two names, as far from each other as a number can say, and some less.
-    (
-        &[(DT_SYMTAB, SYMBOLS), (DT_HASH, HASH)],
-        &[
-            (HASH, 1),
-            (HASH + 4, 3),
-            (SYMBOLS + 24, 1),
-            (SYMBOLS + 28, 0x10012),
-            (SYMBOLS + 32, 1),
-            (SYMBOLS + 48, u32::MAX),
-            (SYMBOLS + 52, 0x10012),
-            (SYMBOLS + 56, 1),
-        ],
-    ),
-    (
-        &[(DT_SYMTAB, SYMBOLS), (DT_HASH, HASH)],
-        &[
-            (HASH, 1),
-            (HASH + 4, 3),
-            (SYMBOLS + 24, 1),
-            (SYMBOLS + 28, 0x10012),
-            (SYMBOLS + 32, 1),
-            (SYMBOLS + 48, 0x0fff_0000),
-            (SYMBOLS + 52, 0x10012),
-            (SYMBOLS + 56, 1),
-        ],
-    ),
+    (&[(DT_SYMTAB, SYMBOLS), (DT_HASH, HASH)], &FAR),
+    (&[(DT_SYMTAB, SYMBOLS), (DT_HASH, HASH)], &NEARER),
     // As many symbols as a number can say.
     (&[(DT_SYMTAB, SYMBOLS), (DT_HASH, HASH), (DT_VERSYM, 1 << 32)], &[(HASH, 1), (HASH + 4, u32::MAX)]),
     (&[(DT_SYMTAB, SYMBOLS), (DT_GNU_HASH, HASH)], &[(HASH, u32::MAX), (HASH + 4, 1), (HASH + 8, u32::MAX)]),
@@ -140,6 +119,20 @@ const VAST_FILES: [Vast; 8] = [
     (&[(DT_STRSZ, u64::MAX), (DT_VERNEED, HASH)], &[(HASH, 0x10001), (HASH + 8, 16), (HASH + 12, 1)]),
     (&[(DT_NEEDED, HASH), (DT_NEEDED, 1 << 35), (DT_SONAME, HASH)], &[]),
 ];
+
+/// Two symbols: the name of the first stands at 1, that of the second there.
+const fn two_names(second: u32) -> [(u64, u32); 8] {
+    [
+        (HASH, 1),
+        (HASH + 4, 3),
+        (SYMBOLS + 24, 1),
+        (SYMBOLS + 28, 0x10012),
+        (SYMBOLS + 32, 1),
+        (SYMBOLS + 48, second),
+        (SYMBOLS + 52, 0x10012),
+        (SYMBOLS + 56, 1),
+    ]
+}
 
 fn vast(path: &Path, (tags, words): &Vast) {
     let is_place = |tag: u64| ![DT_STRSZ, DT_RELASZ, DT_NEEDED, DT_SONAME].contains(&tag);

@@ -92,3 +92,21 @@ depcollect: error: /t/n: libb.so: cannot open shared object file: No such file o
 ",
     );
 }
+
+/// glibc before 2.36 passes packed relocations over, and what is said of them.
+#[test]
+fn list_says_what_an_older_glibc_does_not_relocate() {
+    let world = "no-loader\n/lib64/ld-linux-x86-64.so.2: SONAME ld-linux-x86-64.so.2; \
+        GLIBC 2.31-13 Debian /lib/x86_64-linux-gnu/ /usr/lib/x86_64-linux-gnu/ /lib/ /usr/lib/\n\
+        /t/m: PROG; NEEDED libA.so; RPATH /t; TAG 36 0 37 5\n/t/libA.so:\n";
+    check(
+        world,
+        &["list", "/t/m"],
+        "
+\tlibA.so => /t/libA.so
+-- 1
+depcollect: error: /t/m: its relative relocations are packed (DT_RELR), and glibc before 2.36 does not apply them
+hint: link it without -z pack-relative-relocs
+",
+    );
+}

@@ -2,7 +2,7 @@
 //! refuses a file that needs libc and does not say so in its version needs.
 
 use crate::closure::{Closure, ObjectId, Runtime, Session};
-use crate::elf::{AskKind, Facts};
+use crate::elf::Facts;
 use crate::finding::{Finding, Severity};
 use crate::loader::Version;
 
@@ -46,6 +46,5 @@ fn says_so(facts: &Facts) -> bool {
 
 /// As elf/dl-version.c asks it: any version need, and any `libc.so.` of DT_NEEDED.
 fn needs_libc(facts: &Facts) -> bool {
-    let mut needed = facts.asks.iter().filter(|ask| ask.kind == AskKind::Needed);
-    !facts.version_needs.is_empty() && needed.any(|ask| facts.str(ask.name).starts_with(b"libc.so."))
+    !facts.version_needs.is_empty() && facts.needed().any(|name| name.starts_with(b"libc.so."))
 }
