@@ -2,15 +2,13 @@
 //! loader of this machine takes.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::cases::{Places, Tool, tools};
+use crate::elves::elf_files;
 use crate::{race, row};
 
 const LDSO: &str = "/lib64/ld-linux-x86-64.so.2";
@@ -20,7 +18,7 @@ const EVERY: usize = 7;
 
 /// Each tool, how many files it agreed about, and of how many.
 pub fn agreement(places: &Places) -> String {
-    let some: Vec<String> = elf_files("/usr").into_iter().step_by(EVERY).collect();
+    let some: Vec<String> = elf_files(&["/usr"]).into_iter().step_by(EVERY).collect();
     let known: Vec<(String, BTreeSet<PathBuf>)> = in_turn(&some, |file| Some((file.clone(), loaded(file)?)));
     let all = known.len().to_string();
     let judged = |tool: &Tool| {
@@ -73,32 +71,4 @@ fn real<'a>(names: impl Iterator<Item = &'a str>, file: &str) -> BTreeSet<PathBu
     let names = names.filter(|name| name.starts_with('/'));
     let real = names.map(|name| Path::new(name).canonicalize().unwrap_or_else(|_| PathBuf::from(name)));
     real.filter(|path| !own.contains(path)).collect()
-}
-
-/// Regular files that start as ELF and are no object files, sorted.
-pub fn elf_files(top: &str) -> Vec<String> {
-    let (mut found, mut dirs) = (Vec::new(), vec![PathBuf::from(top)]);
-    while let Some(dir) = dirs.pop() {
-        let Ok(entries) = fs::read_dir(&dir) else { continue };
-        for entry in entries.map_while(Result::ok) {
-            let (kind, path) = (entry.file_type().unwrap(), entry.path());
-            if kind.is_dir() {
-                dirs.push(path);
-            } else if kind.is_file() && is_loaded(&path) {
-                found.extend(path.into_os_string().into_string());
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-fn is_loaded(path: &Path) -> bool {
-    let mut head = [0; 18];
-    let read = fs::File::open(path).and_then(|mut file| {
-        let setuid = file.metadata()?.permissions().mode() & 0o6000 != 0;
-        file.read_exact(&mut head).map(|()| !setuid)
-    });
-    // ET_EXEC and ET_DYN.
-    matches!(read, Ok(true)) && head.starts_with(b"\x7fELF") && matches!(head[16], 2 | 3)
 }

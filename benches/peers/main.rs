@@ -9,6 +9,8 @@
 
 #[path = "../../tests/it/cases.rs"]
 mod cases;
+#[path = "../speed/elves.rs"]
+mod elves;
 #[path = "../../tests/it/enter.rs"]
 mod enter;
 mod listing;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cases::{Places, Tool, tools};
-use crate::listing::elf_files;
+use crate::elves::elf_files;
 use crate::race::{Ground, Rival, race};
 use crate::row;
 
@@ -16,7 +16,7 @@ pub fn listing(places: &Places) -> String {
         let files = [format!("/usr/bin/{name}")];
         rows += &raced(name, 21, |tool| tool.list, &files, places);
     }
-    let all = elf_files("/usr");
+    let all = elf_files(&["/usr"]);
     rows += &raced("/usr", 1, |tool| tool.every, &all, places);
     rows
 }
